@@ -37,7 +37,11 @@ func New(tb testing.TB) *House {
 	require.Zero(tb, os.Geteuid(), "servers run as another user, in a mount namespace: run it as root")
 	dir, err := os.MkdirTemp("", "zts") //nolint:usetesting // the other user has to get there
 	require.NoError(tb, err)
-	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
+	tb.Cleanup(func() {
+		err := world.Eventually(context.Background(), soon, "all servers have ended", func(context.Context) error { return running(dir) })
+		_ = os.RemoveAll(dir)
+		require.NoError(tb, err)
+	})
 	h := &House{tb: tb, dir: dir}
 	require.NoError(tb, os.Chmod(dir, 0o755))
 	for _, name := range []string{"home", "tools", "tmp"} {
@@ -53,6 +57,17 @@ func New(tb testing.TB) *House {
 		require.NoError(tb, os.Chmod(h.Path(file), 0o644))
 	}
 	return h
+}
+
+// running names a process that has this directory among its arguments.
+func running(dir string) error {
+	of, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range of {
+		if line, _ := os.ReadFile(file); strings.Contains(string(line), dir) {
+			return fmt.Errorf("%s: %q", file, line)
+		}
+	}
+	return err
 }
 
 // Path is that of a file in it.
@@ -87,7 +102,9 @@ func (h *House) Own(name string) {
 	}))
 }
 
-// As makes a command one of the servers' user. Whatever it starts ends with it.
+// As makes a command one of the servers' user. Whatever it starts ends with it: unshare kills its
+// child when it ends, but a process that becomes another user is not killed any more unless it
+// says so itself.
 func (h *House) As(name string, args ...string) world.Spec {
 	h.tb.Helper()
 	path := Tool(h.tb, name)
@@ -98,7 +115,7 @@ func (h *House) As(name string, args ...string) world.Spec {
 	if _, err := os.Stat(unpacked()); err == nil { // below a directory that only root may enter
 		mount += " && mount --bind " + unpacked() + " " + h.Path("tools")
 	}
-	script := fmt.Sprintf(`%s && exec setpriv --reuid %d --regid %d --clear-groups -- "$@"`, mount, uid, uid)
+	script := fmt.Sprintf(`%s && exec setpriv --reuid %d --regid %d --clear-groups --pdeathsig KILL -- "$@"`, mount, uid, uid)
 	return world.Spec{
 		Name: name, Dir: h.dir, Path: path, Args: args, Env: []string{"HOME=" + h.Path("home"), "LC_ALL=C.UTF-8"},
 		Prefix: []string{"unshare", "--mount", "--pid", "--fork", "--kill-child", "--", "sh", "-c", script, "sh"},
