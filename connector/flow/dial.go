@@ -84,20 +84,25 @@ func (h *Handler) dial(ctx context.Context, to netip.AddrPort, share int) (net.C
 		defer cancel()
 	}
 	conn, err := h.cfg.Dial(ctx, to)
-	if err == nil {
-		return conn, nil
+	if err != nil {
+		return nil, whyNot(err)
 	}
+	return conn, nil
+}
+
+// whyNot is what the tunneler gets to know of an error of a socket.
+func whyNot(err error) error {
 	reason := transport.ErrInternal
 	var timeout net.Error
 	switch {
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET):
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		reason = transport.ErrConnRefused
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		reason = transport.ErrUnreachable
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		reason = transport.ErrTimeout
 	}
-	return nil, fmt.Errorf("%w: %w", reason, err)
+	return fmt.Errorf("%w: %w", reason, err)
 }
 
 // isOwn says that this program listens there.

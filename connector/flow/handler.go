@@ -141,9 +141,14 @@ func (h *Handler) Open(ctx context.Context, f *transport.Flow) (net.Conn, error)
 		return nil, err
 	}
 	// Again, now with the address: what changed while it was dialed counts.
-	if d := h.decide(o); !d.Allowed {
+	d := h.decide(o)
+	if !d.Allowed {
 		_ = conn.Close()
 		return nil, h.refuse(ctx, f, d)
+	}
+	if err := h.introduce(ctx, conn, o, d.ProxyProtocol); err != nil {
+		_ = conn.Close()
+		return nil, err
 	}
 	return conn, nil
 }

@@ -33,12 +33,16 @@ type rules struct {
 	exact     map[string]bool            // that a resource names
 	resources map[string]access.Resource // by id
 	asked     []string
+	on        func(host string) // before a decision, with the lock; nil for nothing
 }
 
 func (r *rules) Decide(_ spiffeid.ID, t access.Target, _ time.Time) access.Decision {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked = append(r.asked, t.Host)
+	if r.on != nil {
+		r.on(t.Host)
+	}
 	d, ok := r.granted[t.Host]
 	if !ok {
 		return access.Decision{Code: "no_resource"}

@@ -75,8 +75,8 @@ func checkPlace(ctx context.Context, tx RulesTx, res Resource) error {
 
 // ResourceEdit says what becomes of a resource; nil leaves it as it is. Its network stays.
 type ResourceEdit struct {
-	Name, Alias  *string
-	Hosts, Ports []string
+	Name, Alias, ProxyProtocol *string
+	Hosts, Ports               []string
 	// Labels are set or, where the value is nil, removed; all others stay.
 	Labels map[string]*string
 	// NoLabels removes all, before Labels are set.
@@ -93,6 +93,9 @@ func (e ResourceEdit) Apply(res access.Resource) (access.Resource, error) {
 	}
 	if e.Alias != nil {
 		text.Alias = *e.Alias
+	}
+	if e.ProxyProtocol != nil {
+		text.ProxyProtocol = *e.ProxyProtocol
 	}
 	if e.Hosts != nil {
 		text.Hosts = e.Hosts
@@ -182,7 +185,8 @@ func (r Resource) auditState() string {
 		Hosts     []string      `json:"hosts"`
 		Ports     []string      `json:"ports"`
 		Alias     string        `json:"alias,omitempty"`
+		Proxy     string        `json:"proxy_protocol,omitempty"`
 		Labels    access.Labels `json:"labels,omitempty"`
 		Revision  int64         `json:"revision"`
-	}{t.NetworkID, t.Name, t.Hosts, t.Ports, t.Alias, t.Labels, r.Revision})
+	}{t.NetworkID, t.Name, t.Hosts, t.Ports, t.Alias, t.ProxyProtocol, t.Labels, r.Revision})
 }

@@ -90,8 +90,13 @@ func TestResourcesAreCreatedChangedAndDeleted(t *testing.T) {
 		require.Equal(t, int64(1), same.Revision, "what is as it was is not written")
 		require.Empty(t, b.last(t, at))
 	}
+	r, err = b.EditResource(ctx, "db", policy.ResourceEdit{ProxyProtocol: ptr("v2")}, ann)
+	require.NoError(t, err)
+	require.Equal(t, access.ProxyV2, r.ProxyProtocol)
+	_, err = b.EditResource(ctx, "db", policy.ResourceEdit{ProxyProtocol: ptr("v1")}, ann)
+	require.ErrorContains(t, err, "proxy_protocol: ")
 	at = b.position(t)
-	r, err = b.EditResource(ctx, "db", policy.ResourceEdit{Hosts: []string{"db2.corp", "10.0.0.1"}, Alias: ptr(""), Labels: map[string]*string{"env": nil, "tier": ptr("a")}, Revision: 1}, ann)
+	r, err = b.EditResource(ctx, "db", policy.ResourceEdit{ProxyProtocol: ptr(""), Hosts: []string{"db2.corp", "10.0.0.1"}, Alias: ptr(""), Labels: map[string]*string{"env": nil, "tier": ptr("a")}, Revision: 2}, ann)
 	require.NoError(t, err)
 	require.Equal(t, access.ResourceText{ID: "db", NetworkID: fleet.DefaultNetwork, Name: "db", Hosts: []string{"10.0.0.1", "db2.corp"}, Ports: []string{"5432"}, Labels: access.Labels{"tier": "a"}}, r.Text())
 	require.Equal(t, []string{"resource db changed", "policy"}, b.last(t, at))
@@ -110,7 +115,7 @@ func TestResourcesAreCreatedChangedAndDeleted(t *testing.T) {
 		require.Equal(t, audit.Ref{Kind: "resource", ID: "db"}, e.TargetRef())
 		actions = append(actions, string(e.Action)+" "+strconv.FormatBool(e.Before != "")+" "+strconv.FormatBool(e.After != ""))
 	}
-	require.ElementsMatch(t, []string{"resource.create false true", "resource.update true true", "resource.delete true false"}, actions)
+	require.ElementsMatch(t, []string{"resource.create false true", "resource.update true true", "resource.update true true", "resource.delete true false"}, actions)
 }
 
 func TestChangesOfResourcesThatAreRefused(t *testing.T) {

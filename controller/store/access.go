@@ -17,13 +17,13 @@ import (
 )
 
 // resourceColumns are in the order of scanResource.
-const resourceColumns = `id, network_id, name, hosts, ports, alias, labels, created_at, revision`
+const resourceColumns = `id, network_id, name, hosts, ports, alias, labels, proxy_protocol, created_at, revision`
 
 func scanResource(row scanner) (r policy.Resource, err error) {
 	var text access.ResourceText
 	var hosts, ports, labels string
 	var created int64
-	err = row.Scan(&text.ID, &text.NetworkID, &text.Name, &hosts, &ports, &text.Alias, &labels, &created, &r.Revision)
+	err = row.Scan(&text.ID, &text.NetworkID, &text.Name, &hosts, &ports, &text.Alias, &labels, &text.ProxyProtocol, &created, &r.Revision)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, fleet.ErrNotFound
 	}
@@ -187,7 +187,7 @@ func resourceArgs(r policy.Resource) (args []any, err error) {
 		return nil, err
 	}
 	labels, err := labelsText(text.Labels)
-	return []any{text.NetworkID, text.Name, hosts, ports, text.Alias, labels, r.Revision}, err
+	return []any{text.NetworkID, text.Name, hosts, ports, text.Alias, labels, text.ProxyProtocol, r.Revision}, err
 }
 
 // InsertResource implements policy.ResourcesTx.
@@ -197,7 +197,7 @@ func (t *Tx) InsertResource(ctx context.Context, r policy.Resource) error {
 		return err
 	}
 	return t.write(ctx, resourceChange(r.ID, changelog.Created),
-		`INSERT INTO resources (network_id, name, hosts, ports, alias, labels, revision, id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		`INSERT INTO resources (network_id, name, hosts, ports, alias, labels, proxy_protocol, revision, id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		append(args, r.ID, micros(r.CreatedAt))...)
 }
 
@@ -208,7 +208,7 @@ func (t *Tx) UpdateResource(ctx context.Context, r policy.Resource) error {
 		return err
 	}
 	return t.write(ctx, resourceChange(r.ID, changelog.Changed),
-		`UPDATE resources SET network_id = ?, name = ?, hosts = ?, ports = ?, alias = ?, labels = ?, revision = ? WHERE id = ?`, append(args, r.ID)...)
+		`UPDATE resources SET network_id = ?, name = ?, hosts = ?, ports = ?, alias = ?, labels = ?, proxy_protocol = ?, revision = ? WHERE id = ?`, append(args, r.ID)...)
 }
 
 // DeleteResource implements policy.ResourcesTx.

@@ -324,7 +324,7 @@ CREATE TABLE resources (
     labels     TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     revision   BIGINT NOT NULL
-);
+, proxy_protocol TEXT NOT NULL DEFAULT '');
 
 CREATE UNIQUE INDEX resources_alias ON resources (alias) WHERE alias <> '';
 

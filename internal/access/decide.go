@@ -46,7 +46,7 @@ func (s *Set) DecideAddress(c Caller, d Decision, to netip.AddrPort, now time.Ti
 		covering.Code = AddressNotGranted
 		return covering
 	}
-	d.Until = earlier(d.Until, covering.Until)
+	d.Until, d.ProxyProtocol = earlier(d.Until, covering.Until), cmp.Or(d.ProxyProtocol, covering.ProxyProtocol)
 	return s.usable(d, addr, covering.ResourceID)
 }
 
@@ -96,13 +96,14 @@ func (s *Set) decideHost(c Caller, host Host, port uint16, now time.Time) Decisi
 	if err != nil || w.Kind != identity.KindTunneler || c.ID.TrustDomain() != s.td {
 		return Decision{Code: NoCaller}
 	}
-	best := Decision{Code: NoResource}
+	best, proxy := Decision{Code: NoResource}, ProxyProtocol("")
 	var room [4]Subject
 	subjects := s.subjectsOf(w, c.Labels, room[:0])
 	for _, p := range s.covering(host, port) {
 		if !hasPort(p.Ports, port) {
 			continue
 		}
+		proxy = cmp.Or(proxy, p.ProxyProtocol)
 		best = better(best, Decision{Code: NotGranted, ResourceID: p.ID})
 		for _, object := range p.objects {
 			if s.objects[object] == 0 {
@@ -114,6 +115,9 @@ func (s *Set) decideHost(c Caller, host Host, port uint16, now time.Time) Decisi
 				}
 			}
 		}
+	}
+	if best.Allowed {
+		best.ProxyProtocol = proxy
 	}
 	return best
 }

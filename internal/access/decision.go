@@ -97,6 +97,10 @@ type Decision struct {
 	Code       Code
 	ResourceID string
 	GrantID    string
+	// ProxyProtocol is what the connection of an allowed flow begins with: that of any of the
+	// resources that decide, whichever is granted. Whoever reached a target that expects the
+	// header by another of them, without it, could send one of its own, as anybody.
+	ProxyProtocol ProxyProtocol
 	// Until is when to decide again, if nothing changes before; zero for never. It is exact:
 	// the grant holds until then and, unless the next decision allows it, not at that instant.
 	Until time.Time

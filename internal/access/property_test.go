@@ -67,10 +67,12 @@ func (w world) decide(c access.Caller, t access.Target, now time.Time) (best acc
 	}
 	tunneler := "tunneler/" + c.ID.Path()[len("/tunneler/"):]
 	var all []access.Decision
+	proxy := access.ProxyProtocol("")
 	for id, r := range w.resources {
 		if covers(r, t) != most {
 			continue
 		}
+		proxy += r.ProxyProtocol
 		deciders = append(deciders, id)
 		all = append(all, access.Decision{Code: access.NotGranted, ResourceID: id})
 		for _, g := range w.grants {
@@ -119,6 +121,9 @@ func (w world) decide(c access.Caller, t access.Target, now time.Time) (best acc
 		}
 		return strings.Compare(a.ResourceID+" "+a.GrantID, b.ResourceID+" "+b.GrantID)
 	})
+	if all[0].Allowed && proxy != "" {
+		all[0].ProxyProtocol = access.ProxyV2
+	}
 	return all[0], deciders
 }
 
@@ -163,6 +168,9 @@ func (w world) address(c access.Caller, d access.Decision, to netip.AddrPort, no
 	if d.Until.IsZero() || !again.Until.IsZero() && again.Until.Before(d.Until) {
 		d.Until = again.Until
 	}
+	if again.ProxyProtocol != "" {
+		d.ProxyProtocol = again.ProxyProtocol
+	}
 	return w.usable(d, to.Addr(), again.ResourceID)
 }
 
@@ -193,6 +201,7 @@ func TestASetDecidesAsTheNaiveModel(t *testing.T) {
 				r, err := access.ResourceText{
 					ID: rapid.SampledFrom(ids).Draw(t, "id"), NetworkID: "n", Labels: draw(t),
 					Hosts: rapid.SliceOfNDistinct(rapid.SampledFrom(patterns), 1, 4, rapid.ID).Draw(t, "hosts"), Ports: rapid.SampledFrom(ports).Draw(t, "ports"),
+					ProxyProtocol: rapid.SampledFrom([]string{"", "", "v2"}).Draw(t, "proxy protocol"),
 				}.Parse()
 				require.NoError(t, err)
 				w.resources[r.ID] = r

@@ -33,8 +33,26 @@ type Resource struct {
 	Ports []PortRange
 	// Alias is another name by which tunnelers offer it; empty for none. A resource with one
 	// has one host, which the alias stands for.
-	Alias  string
-	Labels Labels // nil if there are none
+	Alias string
+	// ProxyProtocol is with what its connections begin.
+	ProxyProtocol ProxyProtocol
+	Labels        Labels // nil if there are none
+}
+
+// ProxyProtocol is the header with which a connector begins each connection to a target, so
+// that the target learns whose it is; empty for none.
+type ProxyProtocol string
+
+// ProxyV2 is version 2 of HAProxy's PROXY protocol, with the SPIFFE ID of the tunneler.
+const ProxyV2 ProxyProtocol = "v2"
+
+// parseProxyProtocol refuses what is not known here: a connection without the header would be
+// believed to be somebody else's.
+func parseProxyProtocol(text string) (ProxyProtocol, error) {
+	if p := ProxyProtocol(text); p == "" || p == ProxyV2 {
+		return p, nil
+	}
+	return "", fmt.Errorf("%q is no version of the PROXY protocol that connectors speak: v2, or none", short(text))
 }
 
 // ResourceText is a Resource as people write it.
@@ -42,12 +60,13 @@ type ResourceText struct {
 	ID, NetworkID, Name string
 	Hosts, Ports        []string
 	Alias               string
+	ProxyProtocol       string // v2, or empty
 	Labels              Labels
 }
 
 // Text is the resource in its only spelling.
 func (r Resource) Text() ResourceText {
-	t := ResourceText{ID: r.ID, NetworkID: r.NetworkID, Name: r.Name, Alias: r.Alias, Labels: r.Labels}
+	t := ResourceText{ID: r.ID, NetworkID: r.NetworkID, Name: r.Name, Alias: r.Alias, ProxyProtocol: string(r.ProxyProtocol), Labels: r.Labels}
 	for _, p := range r.Hosts {
 		t.Hosts = append(t.Hosts, p.String())
 	}
@@ -82,6 +101,8 @@ func (t ResourceText) Parse() (Resource, error) {
 		r.Alias, err = parseAlias(t.Alias, r.Hosts)
 		note("alias", err)
 	}
+	r.ProxyProtocol, err = parseProxyProtocol(t.ProxyProtocol)
+	note("proxy_protocol", err)
 	note("labels", checkLabels(t.Labels, MaxResourceLabels))
 	return r, errors.Join(faults...)
 }
@@ -160,6 +181,6 @@ func checkLabels(labels Labels, most int) error {
 
 // Equal says whether two resources are the same in all fields.
 func (r Resource) Equal(o Resource) bool {
-	return r.ID == o.ID && r.NetworkID == o.NetworkID && r.Name == o.Name && r.Alias == o.Alias &&
+	return r.ID == o.ID && r.NetworkID == o.NetworkID && r.Name == o.Name && r.Alias == o.Alias && r.ProxyProtocol == o.ProxyProtocol &&
 		slices.Equal(r.Hosts, o.Hosts) && slices.Equal(r.Ports, o.Ports) && maps.Equal(r.Labels, o.Labels)
 }

@@ -28,7 +28,7 @@ func fields(err error) (out []string) {
 
 func good() access.ResourceText {
 	return access.ResourceText{
-		ID: "db", NetworkID: "default", Name: "The database", Hosts: []string{"db.corp"}, Ports: []string{"5432"}, Alias: "postgres",
+		ID: "db", NetworkID: "default", Name: "The database", Hosts: []string{"db.corp"}, Ports: []string{"5432"}, Alias: "postgres", ProxyProtocol: "v2",
 		Labels: access.Labels{"env": "prod"},
 	}
 }
@@ -46,22 +46,28 @@ func TestAResourceSaysEachFieldThatIsWrong(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, good(), r.Text())
 	for field, change := range map[string]func(*access.ResourceText){
-		"id":            func(r *access.ResourceText) { r.ID = "Db" },
-		"network_id":    func(r *access.ResourceText) { r.NetworkID = "" },
-		"name":          func(r *access.ResourceText) { r.Name = "a\u200b" },
-		"hosts":         func(r *access.ResourceText) { r.Hosts, r.Alias = nil, "" },
-		"hosts[1]":      func(r *access.ResourceText) { r.Hosts, r.Alias = []string{"a", "a b", "c"}, "" },
-		"hosts ":        func(r *access.ResourceText) { r.Hosts, r.Alias = many(access.MaxHosts+1, "a%d"), "" },
-		"hosts  ":       func(r *access.ResourceText) { r.Hosts, r.Alias = many(20, "a%d."+strings.Repeat("a", 60)), "" },
-		"ports":         func(r *access.ResourceText) { r.Ports = []string{} },
-		"ports[0]":      func(r *access.ResourceText) { r.Ports = []string{"ssh", "22"} },
-		"ports ":        func(r *access.ResourceText) { r.Ports = many(access.MaxPorts+1, "%d") },
-		"alias":         func(r *access.ResourceText) { r.Alias = "a b" },
-		"alias ":        func(r *access.ResourceText) { r.Hosts = []string{"*.corp"} },
-		"alias  ":       func(r *access.ResourceText) { r.Hosts = []string{"10.0.0.0/8"} },
-		"alias   ":      func(r *access.ResourceText) { r.Hosts = []string{"a", "b"} },
-		"alias an IP":   func(r *access.ResourceText) { r.Alias = "10.0.0.1" },
-		"labels":        func(r *access.ResourceText) { r.Labels = access.Labels{"Env": "prod"} },
+		"id":          func(r *access.ResourceText) { r.ID = "Db" },
+		"network_id":  func(r *access.ResourceText) { r.NetworkID = "" },
+		"name":        func(r *access.ResourceText) { r.Name = "a\u200b" },
+		"hosts":       func(r *access.ResourceText) { r.Hosts, r.Alias = nil, "" },
+		"hosts[1]":    func(r *access.ResourceText) { r.Hosts, r.Alias = []string{"a", "a b", "c"}, "" },
+		"hosts ":      func(r *access.ResourceText) { r.Hosts, r.Alias = many(access.MaxHosts+1, "a%d"), "" },
+		"hosts  ":     func(r *access.ResourceText) { r.Hosts, r.Alias = many(20, "a%d."+strings.Repeat("a", 60)), "" },
+		"ports":       func(r *access.ResourceText) { r.Ports = []string{} },
+		"ports[0]":    func(r *access.ResourceText) { r.Ports = []string{"ssh", "22"} },
+		"ports ":      func(r *access.ResourceText) { r.Ports = many(access.MaxPorts+1, "%d") },
+		"alias":       func(r *access.ResourceText) { r.Alias = "a b" },
+		"alias ":      func(r *access.ResourceText) { r.Hosts = []string{"*.corp"} },
+		"alias  ":     func(r *access.ResourceText) { r.Hosts = []string{"10.0.0.0/8"} },
+		"alias   ":    func(r *access.ResourceText) { r.Hosts = []string{"a", "b"} },
+		"alias an IP": func(r *access.ResourceText) { r.Alias = "10.0.0.1" },
+		"labels":      func(r *access.ResourceText) { r.Labels = access.Labels{"Env": "prod"} },
+
+		"proxy_protocol":               func(r *access.ResourceText) { r.ProxyProtocol = "v1" },
+		"proxy_protocol of later":      func(r *access.ResourceText) { r.ProxyProtocol = "v3" },
+		"proxy_protocol in upper case": func(r *access.ResourceText) { r.ProxyProtocol = "V2" },
+		"proxy_protocol none":          func(r *access.ResourceText) { r.ProxyProtocol = "none" },
+
 		"labels value":  func(r *access.ResourceText) { r.Labels = access.Labels{"env": ""} },
 		"labels number": func(r *access.ResourceText) { r.Labels = manyLabels(access.MaxResourceLabels + 1) },
 	} {
@@ -162,6 +168,7 @@ func TestEqual(t *testing.T) {
 		"id": func(r *access.ResourceText) { r.ID = "x" }, "network": func(r *access.ResourceText) { r.NetworkID = "x" }, "name": func(r *access.ResourceText) { r.Name = "x" },
 		"hosts": func(r *access.ResourceText) { r.Hosts = []string{"x"} }, "ports": func(r *access.ResourceText) { r.Ports = []string{"1"} },
 		"alias": func(r *access.ResourceText) { r.Alias = "" }, "labels": func(r *access.ResourceText) { r.Labels = nil },
+		"proxy protocol": func(r *access.ResourceText) { r.ProxyProtocol = "" },
 	} {
 		text := good()
 		change(&text)

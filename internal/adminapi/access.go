@@ -12,10 +12,13 @@ type Resource struct {
 	// Ports are ports or ranges of ports.
 	Ports []string `json:"ports" example:"5432"`
 	// Alias is another name for the only host.
-	Alias     string            `json:"alias,omitempty" example:"postgres"`
-	Labels    map[string]string `json:"labels,omitempty"`
-	CreatedAt time.Time         `json:"created_at"`
-	Revision  int64             `json:"revision"` // grows with each change
+	Alias string `json:"alias,omitempty" example:"postgres"`
+	// ProxyProtocol is with which version of the PROXY protocol connections to it begin;
+	// absent for none.
+	ProxyProtocol string            `json:"proxy_protocol,omitempty" enum:"v2"`
+	Labels        map[string]string `json:"labels,omitempty"`
+	CreatedAt     time.Time         `json:"created_at"`
+	Revision      int64             `json:"revision"` // grows with each change
 }
 
 // ResourceRequest creates a resource: POST /resources.
@@ -32,8 +35,11 @@ type ResourceRequest struct {
 	// Ports are ports, or ranges such as 8000-8100.
 	Ports []string `json:"ports" example:"5432"`
 	// Alias is another name, for a resource with exactly one host.
-	Alias  string            `json:"alias,omitempty" example:"postgres"`
-	Labels map[string]string `json:"labels,omitempty"`
+	Alias string `json:"alias,omitempty" example:"postgres"`
+	// ProxyProtocol has connectors begin each connection with a header that says which
+	// tunneler it is of. The servers must expect it.
+	ProxyProtocol string            `json:"proxy_protocol,omitempty" enum:"v2"`
+	Labels        map[string]string `json:"labels,omitempty"`
 }
 
 // ResourceChange changes a resource: PATCH /resources/{id}. A field that is absent stays
@@ -44,6 +50,8 @@ type ResourceChange struct {
 	Hosts []string `json:"hosts,omitempty" example:"db.corp"`
 	Ports []string `json:"ports,omitempty" example:"5432"`
 	Alias *string  `json:"alias,omitempty" example:"postgres"`
+	// ProxyProtocol is v2, or null for none; it counts for new connections.
+	ProxyProtocol *string `json:"proxy_protocol,omitempty" example:"v2"`
 	// Labels are set; one that is null is taken away, and others stay.
 	Labels map[string]*string `json:"labels,omitempty"`
 	// Revision must be the present one; absent takes any.

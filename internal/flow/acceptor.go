@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -26,7 +27,9 @@ type Handler interface {
 type Flow struct {
 	Tunneler spiffeid.ID
 	// Conn is the connection that carries it.
-	Conn   *mtls.Conn
+	Conn *mtls.Conn
+	// From is the tunneler's end of that connection.
+	From   netip.AddrPort
 	Target Target
 	Opened time.Time
 

@@ -36,6 +36,7 @@ func TestAFlowCarriesBothDirectionsAndItsConnectionIsUsedAgain(t *testing.T) {
 		require.Empty(t, rest)
 		require.NoError(t, c.Close())
 		require.Equal(t, flow.End{Up: 5, Down: 5, Connected: true}, g.handler.end(t))
+		require.Equal(t, c.LocalAddr().String(), g.handler.last().From.String())
 	}
 	require.LessOrEqual(t, p.Status().Conns, 3, "no connection for each flow")
 	require.Empty(t, g.faults())

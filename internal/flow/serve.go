@@ -120,6 +120,9 @@ func (s *served) open(payload []byte) error {
 		flow: NewFlow(s.link.of.Peer(), t, func(reason error) { s.acceptor.cut(s, reason) }),
 	}
 	c.flow.Conn = s.link.of
+	if from, ok := s.link.of.RemoteAddr().(*net.TCPAddr); ok {
+		c.flow.From = from.AddrPort()
+	}
 	s.flow = c
 	s.link.whenCut(c.lose) // the target is left at once, also when the tunneler does not read
 	s.acceptor.work.Go(func() { c.run(ctx) })

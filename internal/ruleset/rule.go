@@ -66,6 +66,7 @@ func OfResource(r access.Resource) (Rule, error) {
 		Key: ResourceKey(r.ID),
 		Rule: &zerotrustv1.Rule_Resource{Resource: &zerotrustv1.ResourceRule{
 			Id: t.ID, NetworkId: t.NetworkID, Name: t.Name, Hosts: t.Hosts, Ports: t.Ports, Alias: t.Alias, Labels: t.Labels.Texts(),
+			ProxyProtocol: t.ProxyProtocol,
 		}},
 	})
 }
@@ -135,6 +136,7 @@ func resourceOf(m *zerotrustv1.ResourceRule) (access.Resource, error) {
 	}
 	return access.ResourceText{
 		ID: m.GetId(), NetworkID: m.GetNetworkId(), Name: m.GetName(), Hosts: m.GetHosts(), Ports: m.GetPorts(), Alias: m.GetAlias(), Labels: labels,
+		ProxyProtocol: m.GetProxyProtocol(),
 	}.Parse()
 }
 

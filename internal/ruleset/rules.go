@@ -28,6 +28,9 @@ const (
 // errKind is of a rule of a later release.
 var errKind = errors.New("its kind is not known here: is this program older than its controller?")
 
+// errField is of a rule of a kind that is known, by a later release.
+var errField = errors.New("it has a field that is not known here: is this program older than its controller?")
+
 // Rules are what is decided by in one network.
 type Rules struct {
 	td     spiffeid.TrustDomain
@@ -101,6 +104,9 @@ func (r *Rules) forget(key string) {
 func (r *Rules) apply(key string, raw []byte) error {
 	var m zerotrustv1.Rule
 	err := proto.Unmarshal(raw, &m)
+	if err == nil && !known(&m) {
+		err = errField
+	}
 	if err == nil {
 		err = r.take(key, &m)
 	}
@@ -111,6 +117,15 @@ func (r *Rules) apply(key string, raw []byte) error {
 		r.obscure[key] = err
 	}
 	return fmt.Errorf("rule %q: %w", key, err)
+}
+
+// known says whether all fields of a rule are: one that is not may restrict what the others
+// allow, or say what a target gets to know of a connection. Of a kind that is not known, take
+// says so itself.
+func known(m *zerotrustv1.Rule) bool {
+	of := m.ProtoReflect()
+	kind := of.WhichOneof(of.Descriptor().Oneofs().ByName("rule"))
+	return kind == nil || len(of.GetUnknown()) == 0 && len(of.Get(kind).Message().GetUnknown()) == 0
 }
 
 func (r *Rules) take(key string, m *zerotrustv1.Rule) error {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -206,18 +207,23 @@ func TestWhatIsNotUnderstoodNeverAllowsMore(t *testing.T) {
 		rule *zerotrustv1.Rule
 		want access.Code
 	}{
-		"a resource with a host of no form":   {guard(func(r *zerotrustv1.ResourceRule) { r.Hosts = []string{"vault corp"} }), access.NotUnderstood},
-		"a resource without ports":            {guard(func(r *zerotrustv1.ResourceRule) { r.Ports = nil }), access.NotUnderstood},
-		"a resource with another id":          {guard(func(r *zerotrustv1.ResourceRule) { r.Id = "other" }), access.NotUnderstood},
-		"a resource with a label of no form":  {guard(func(r *zerotrustv1.ResourceRule) { r.Labels = []string{"x"} }), access.NotUnderstood},
-		"prefixes of no form":                 {&zerotrustv1.Rule{Key: "network/default", Rule: &zerotrustv1.Rule_Network{Network: &zerotrustv1.NetworkRule{Id: "default", Prefixes: []string{"10/8"}}}}, access.NotUnderstood},
-		"a network with another id":           {&zerotrustv1.Rule{Key: "network/default", Rule: &zerotrustv1.Rule_Network{Network: &zerotrustv1.NetworkRule{Id: "x"}}}, access.NotUnderstood},
-		"a kind of a later release":           {&zerotrustv1.Rule{Key: "guard/vault"}, access.NotUnderstood},
-		"a resource whose rule is of a grant": {&zerotrustv1.Rule{Key: "resource/vault", Rule: &zerotrustv1.Rule_Grant{Grant: &zerotrustv1.GrantRule{Id: "vault", Subject: "tunneler/a", Object: "resource/wide"}}}, access.NotUnderstood},
-		"a grant with another id":             {&zerotrustv1.Rule{Key: "grant/h", Rule: &zerotrustv1.Rule_Grant{Grant: &zerotrustv1.GrantRule{Id: "x", Subject: "tunneler/laptop", Object: "resource/wide"}}}, access.Granted},
-		"a grant of a subject of no form":     {&zerotrustv1.Rule{Key: "grant/h", Rule: &zerotrustv1.Rule_Grant{Grant: &zerotrustv1.GrantRule{Id: "h", Subject: "person/x", Object: "resource/wide"}}}, access.Granted},
-		"a grant that ends at no time":        {&zerotrustv1.Rule{Key: "grant/h", Rule: &zerotrustv1.Rule_Grant{Grant: &zerotrustv1.GrantRule{Id: "h", Subject: "tunneler/laptop", Object: "resource/wide", Until: &timestamppb.Timestamp{Seconds: -1 << 60}}}}, access.Granted},
-		"labels of no form":                   {&zerotrustv1.Rule{Key: "tunneler/laptop", Rule: &zerotrustv1.Rule_Tunneler{Tunneler: &zerotrustv1.TunnelerRule{Id: "laptop", Labels: []string{"="}}}}, access.Granted},
+		"a resource with a host of no form":                   {guard(func(r *zerotrustv1.ResourceRule) { r.Hosts = []string{"vault corp"} }), access.NotUnderstood},
+		"a resource without ports":                            {guard(func(r *zerotrustv1.ResourceRule) { r.Ports = nil }), access.NotUnderstood},
+		"a resource with another id":                          {guard(func(r *zerotrustv1.ResourceRule) { r.Id = "other" }), access.NotUnderstood},
+		"a resource with a label of no form":                  {guard(func(r *zerotrustv1.ResourceRule) { r.Labels = []string{"x"} }), access.NotUnderstood},
+		"a resource with a PROXY protocol of a later release": {guard(func(r *zerotrustv1.ResourceRule) { r.ProxyProtocol = "v3" }), access.NotUnderstood},
+		"a resource with a field of a later release":          {guard(func(r *zerotrustv1.ResourceRule) { later(r) }), access.NotUnderstood},
+		"a network with a field of a later release":           {&zerotrustv1.Rule{Key: "network/default", Rule: &zerotrustv1.Rule_Network{Network: later(&zerotrustv1.NetworkRule{Id: "default"})}}, access.NotUnderstood},
+		"a rule with a field of a later release":              {later(guard(func(*zerotrustv1.ResourceRule) {})), access.NotUnderstood},
+		"a grant with a field of a later release":             {&zerotrustv1.Rule{Key: "grant/h", Rule: &zerotrustv1.Rule_Grant{Grant: later(&zerotrustv1.GrantRule{Id: "h", Subject: "tunneler/laptop", Object: "resource/wide"})}}, access.Granted},
+		"prefixes of no form":                                 {&zerotrustv1.Rule{Key: "network/default", Rule: &zerotrustv1.Rule_Network{Network: &zerotrustv1.NetworkRule{Id: "default", Prefixes: []string{"10/8"}}}}, access.NotUnderstood},
+		"a network with another id":                           {&zerotrustv1.Rule{Key: "network/default", Rule: &zerotrustv1.Rule_Network{Network: &zerotrustv1.NetworkRule{Id: "x"}}}, access.NotUnderstood},
+		"a kind of a later release":                           {&zerotrustv1.Rule{Key: "guard/vault"}, access.NotUnderstood},
+		"a resource whose rule is of a grant":                 {&zerotrustv1.Rule{Key: "resource/vault", Rule: &zerotrustv1.Rule_Grant{Grant: &zerotrustv1.GrantRule{Id: "vault", Subject: "tunneler/a", Object: "resource/wide"}}}, access.NotUnderstood},
+		"a grant with another id":                             {&zerotrustv1.Rule{Key: "grant/h", Rule: &zerotrustv1.Rule_Grant{Grant: &zerotrustv1.GrantRule{Id: "x", Subject: "tunneler/laptop", Object: "resource/wide"}}}, access.Granted},
+		"a grant of a subject of no form":                     {&zerotrustv1.Rule{Key: "grant/h", Rule: &zerotrustv1.Rule_Grant{Grant: &zerotrustv1.GrantRule{Id: "h", Subject: "person/x", Object: "resource/wide"}}}, access.Granted},
+		"a grant that ends at no time":                        {&zerotrustv1.Rule{Key: "grant/h", Rule: &zerotrustv1.Rule_Grant{Grant: &zerotrustv1.GrantRule{Id: "h", Subject: "tunneler/laptop", Object: "resource/wide", Until: &timestamppb.Timestamp{Seconds: -1 << 60}}}}, access.Granted},
+		"labels of no form":                                   {&zerotrustv1.Rule{Key: "tunneler/laptop", Rule: &zerotrustv1.Rule_Tunneler{Tunneler: &zerotrustv1.TunnelerRule{Id: "laptop", Labels: []string{"="}}}}, access.Granted},
 	} {
 		s, odd := ruleset.NewSet(td), encoded(t, c.rule)
 		taken := take(t, s, update(false, 0, 5, []ruleset.Rule{wide, g, odd}, nil, wide, g, odd))
@@ -233,15 +239,47 @@ func TestWhatIsNotUnderstoodNeverAllowsMore(t *testing.T) {
 	}
 }
 
+// later is a message with a field that nobody knows yet.
+func later[T proto.Message](m T) T {
+	m.ProtoReflect().SetUnknown(protowire.AppendVarint(protowire.AppendTag(nil, 99, protowire.VarintType), 1))
+	return m
+}
+
 // TestAGrantThatIsNotUnderstoodAllowsNothing, also where it was understood before.
 func TestAGrantThatIsNotUnderstoodAllowsNothing(t *testing.T) {
 	t.Parallel()
+	whole := &zerotrustv1.GrantRule{Id: "g", Subject: "tunneler/laptop", Object: "resource/db"}
+	zone := proto.Clone(whole).(*zerotrustv1.GrantRule) //nolint:forcetypeassert // of its type
+	zone.TimeZone, zone.Windows = "Atlantis/Capital", []string{"mon 08:00-09:00"}
+	for name, g := range map[string]*zerotrustv1.GrantRule{"a time zone that there is not": zone, "a condition of a later release": later(whole)} {
+		s := ruleset.NewSet(td)
+		db, good := resource(t, "db", "db.corp"), grant(t, "g", "tunneler/laptop", "resource/db")
+		take(t, s, update(false, 0, 5, []ruleset.Rule{db, good}, nil, db, good))
+		odd := encoded(t, &zerotrustv1.Rule{Key: "grant/g", Rule: &zerotrustv1.Rule_Grant{Grant: g}})
+		take(t, s, update(false, 5, 6, []ruleset.Rule{db, odd}, nil, odd))
+		require.Equal(t, access.NotGranted, code(s, "db.corp"), name)
+	}
+}
+
+// TestARuleSaysWithWhatConnectionsBegin, and takes few bytes for it.
+func TestARuleSaysWithWhatConnectionsBegin(t *testing.T) {
+	t.Parallel()
 	s := ruleset.NewSet(td)
-	db, good := resource(t, "db", "db.corp"), grant(t, "g", "tunneler/laptop", "resource/db")
-	take(t, s, update(false, 0, 5, []ruleset.Rule{db, good}, nil, db, good))
-	odd := encoded(t, &zerotrustv1.Rule{Key: "grant/g", Rule: &zerotrustv1.Rule_Grant{Grant: &zerotrustv1.GrantRule{Id: "g", Subject: "tunneler/laptop", Object: "resource/db", TimeZone: "Atlantis/Capital", Windows: []string{"mon 08:00-09:00"}}}})
-	take(t, s, update(false, 5, 6, []ruleset.Rule{db, odd}, nil, odd))
-	require.Equal(t, access.NotGranted, code(s, "db.corp"))
+	plain, g := resource(t, "db", "db.corp"), grant(t, "g", "tunneler/laptop", "resource/db")
+	r, err := access.ResourceText{ID: "db", NetworkID: "default", Name: "db", Hosts: []string{"db.corp"}, Ports: []string{"5432"}, ProxyProtocol: "v2"}.Parse()
+	require.NoError(t, err)
+	told, err := ruleset.OfResource(r)
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(told.Raw)-len(plain.Raw), 8)
+	proxy := func() access.ProxyProtocol {
+		return s.Decide(laptop, access.Target{Host: "db.corp", Port: 5432}, now).ProxyProtocol
+	}
+	take(t, s, update(false, 0, 5, []ruleset.Rule{plain, g}, nil, plain, g))
+	require.Empty(t, proxy())
+	take(t, s, update(false, 5, 6, []ruleset.Rule{told, g}, nil, told))
+	require.Equal(t, access.ProxyV2, proxy())
+	take(t, s, update(false, 6, 7, []ruleset.Rule{plain, g}, nil, plain))
+	require.Empty(t, proxy())
 }
 
 // TestBytesThatAreNoRuleEndTheStreamAndChangeNothing.

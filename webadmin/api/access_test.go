@@ -24,18 +24,18 @@ func remove(path string) request {
 func TestResourcesAreRecords(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t)
-	w := send(t, e, makes("/resources", `{"id":"db","hosts":["DB.Corp."],"ports":["5432","5433"],"alias":"orders","labels":{"env":"prod"}}`))
+	w := send(t, e, makes("/resources", `{"id":"db","hosts":["DB.Corp."],"ports":["5432","5433"],"alias":"orders","proxy_protocol":"v2","labels":{"env":"prod"}}`))
 	require.Equal(t, http.StatusCreated, w.Code, w.Body.String())
 	want := adminapi.Resource{
-		ID: "db", NetworkID: fleet.DefaultNetwork, Name: "db", Hosts: []string{"db.corp"}, Ports: []string{"5432-5433"}, Alias: "orders",
+		ID: "db", NetworkID: fleet.DefaultNetwork, Name: "db", Hosts: []string{"db.corp"}, Ports: []string{"5432-5433"}, Alias: "orders", ProxyProtocol: "v2",
 		Labels: map[string]string{"env": "prod"}, CreatedAt: e.Clock.Now(), Revision: 1,
 	}
 	require.Equal(t, want, decode[adminapi.Resource](t, w))
 	require.Equal(t, w.Body.String(), get(t, e, "/api/admin/resources/db").Body.String())
 
-	w = send(t, e, patch("/resources/db", `{"name":"Orders","alias":null,"labels":{"env":null,"tier":"data"},"revision":1}`))
+	w = send(t, e, patch("/resources/db", `{"name":"Orders","alias":null,"proxy_protocol":null,"labels":{"env":null,"tier":"data"},"revision":1}`))
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
-	want.Name, want.Alias, want.Labels, want.Revision = "Orders", "", map[string]string{"tier": "data"}, 2
+	want.Name, want.Alias, want.ProxyProtocol, want.Labels, want.Revision = "Orders", "", "", map[string]string{"tier": "data"}, 2
 	require.Equal(t, want, decode[adminapi.Resource](t, w))
 	require.Equal(t, adminapi.TypeStale, requireProblem(t, send(t, e, patch("/resources/db", `{"name":"x","revision":1}`)), http.StatusConflict).Type)
 	require.Equal(t, adminapi.TypeExists, requireProblem(t, send(t, e, makes("/resources", `{"id":"db","hosts":["a"],"ports":["1"]}`)), http.StatusConflict).Type)
@@ -52,6 +52,7 @@ func TestResourcesAreRecords(t *testing.T) {
 		`{"id":"x","hosts":["a b"],"ports":["1"]}`: "hosts[0]", `{"id":"x","hosts":["a"],"ports":["0"]}`: "ports[0]", `{"id":"x","hosts":["a"],"ports":["9-1"]}`: "ports[0]",
 		`{"id":"x","hosts":["a","b"],"ports":["1"],"alias":"y"}`: "alias", `{"id":"x","hosts":["a"],"ports":["1"],"labels":{"A":"b"}}`: "labels",
 		`{"id":"x","hosts":["a"],"ports":["1"],"network_id":"nowhere"}`: "network_id", `{"id":"x","hosts":["a"],"ports":["1"],"udp":true}`: "udp",
+		`{"id":"x","hosts":["a"],"ports":["1"],"proxy_protocol":"v1"}`: "proxy_protocol", `{"id":"x","hosts":["a"],"ports":["1"],"proxy_protocol":true}`: "proxy_protocol",
 	} {
 		require.Equal(t, field, requireProblem(t, send(t, e, makes("/resources", body)), http.StatusBadRequest).Field, body)
 	}

@@ -62,7 +62,7 @@ func accessParams(orders ...fleet.Sort) []param {
 func renderResource(r policy.Resource) adminapi.Resource {
 	t := r.Text()
 	return adminapi.Resource{
-		ID: t.ID, NetworkID: t.NetworkID, Name: t.Name, Hosts: t.Hosts, Ports: t.Ports, Alias: t.Alias,
+		ID: t.ID, NetworkID: t.NetworkID, Name: t.Name, Hosts: t.Hosts, Ports: t.Ports, Alias: t.Alias, ProxyProtocol: t.ProxyProtocol,
 		Labels: t.Labels, CreatedAt: r.CreatedAt, Revision: r.Revision,
 	}
 }
@@ -89,6 +89,7 @@ func (s *Server) createResource(c *gin.Context) error {
 	b := &body{given: map[string]bool{}, required: []string{"id", "hosts", "ports"}}
 	if err := readJSON(c.Request, map[string]any{
 		"id": &text.ID, "network_id": &text.NetworkID, "name": &text.Name, "hosts": &text.Hosts, "ports": &text.Ports, "alias": &text.Alias, "labels": &set,
+		"proxy_protocol": &text.ProxyProtocol,
 	}, b); err != nil {
 		return err
 	}
@@ -124,11 +125,11 @@ func (s *Server) getResource(c *gin.Context) error {
 
 func (s *Server) changeResource(c *gin.Context) error {
 	var e policy.ResourceEdit
-	var name, alias text
+	var name, alias, proxy text
 	var set labels
 	b := &body{given: map[string]bool{}}
 	if err := readJSON(c.Request, map[string]any{
-		"name": &name, "hosts": &e.Hosts, "ports": &e.Ports, "alias": &alias, "labels": &set, "revision": &e.Revision,
+		"name": &name, "hosts": &e.Hosts, "ports": &e.Ports, "alias": &alias, "proxy_protocol": &proxy, "labels": &set, "revision": &e.Revision,
 	}, b); err != nil {
 		return err
 	}
@@ -138,6 +139,9 @@ func (s *Server) changeResource(c *gin.Context) error {
 	}
 	if b.given["alias"] {
 		e.Alias = &alias.value
+	}
+	if b.given["proxy_protocol"] {
+		e.ProxyProtocol = &proxy.value
 	}
 	e.Labels, e.NoLabels = set.all, set.clear
 	if err := b.end(nil); err != nil {

@@ -25,7 +25,7 @@ func resource(t *testing.T, id string) policy.Resource {
 	t.Helper()
 	r, err := access.ResourceText{
 		ID: id, NetworkID: fleet.DefaultNetwork, Name: "The " + id, Hosts: []string{id + ".corp"}, Ports: []string{"22", "8000-8100"},
-		Alias: id + ".alias", Labels: access.Labels{"env": "prod", "app.corp/name": id},
+		Alias: id + ".alias", ProxyProtocol: "v2", Labels: access.Labels{"env": "prod", "app.corp/name": id},
 	}.Parse()
 	require.NoError(t, err)
 	return policy.Resource{Resource: r, CreatedAt: start(), Revision: 1}
@@ -47,7 +47,7 @@ func resources(t *testing.T, open func(string) Store) {
 	_, err := s.ResourceByID(ctx, "db")
 	require.ErrorIs(t, err, fleet.ErrNotFound)
 	db, plain := resource(t, "db"), resource(t, "plain")
-	plain.Alias, plain.Labels = "", nil
+	plain.Alias, plain.ProxyProtocol, plain.Labels = "", "", nil
 	before, err := s.ChangePosition(ctx)
 	require.NoError(t, err)
 	rules(t, s, func(tx policy.RulesTx) error {
@@ -93,7 +93,7 @@ func resources(t *testing.T, open func(string) Store) {
 	}))
 
 	moved := resource(t, "db")
-	moved.Name, moved.Hosts, moved.Ports, moved.Alias, moved.Labels, moved.Revision = "x", plain.Hosts, plain.Ports[:1], "", access.Labels{"a": "b"}, 2
+	moved.Name, moved.Hosts, moved.Ports, moved.Alias, moved.ProxyProtocol, moved.Labels, moved.Revision = "x", plain.Hosts, plain.Ports[:1], "", "", access.Labels{"a": "b"}, 2
 	rules(t, s, func(tx policy.RulesTx) error { return tx.UpdateResource(ctx, moved) })
 	got, err = s.ResourceByID(ctx, "db")
 	require.NoError(t, err)

@@ -22,9 +22,9 @@ func resources() resource[adminapi.Resource] {
 		list: (*adminclient.Client).Resources, one: (*adminclient.Client).Resource, id: func(r adminapi.Resource) string { return r.ID },
 		matches: func(r adminapi.Resource, o adminclient.ListOptions) bool { return hasLabels(r.Labels, o.Labels) },
 		table:   resourceTable,
-		wide:    []string{"NAME", "LABELS", "CREATED AT", "REVISION"},
+		wide:    []string{"NAME", "LABELS", "PROXY PROTOCOL", "CREATED AT", "REVISION"},
 		cells: func(r adminapi.Resource) []string {
-			return []string{r.Name, labelText(r.Labels), absolute(r.CreatedAt), strconv.FormatInt(r.Revision, 10)}
+			return []string{r.Name, labelText(r.Labels), orDefault(r.ProxyProtocol, "-"), absolute(r.CreatedAt), strconv.FormatInt(r.Revision, 10)}
 		},
 	}
 }
@@ -49,6 +49,7 @@ func resourcesCommand() *cobra.Command {
 // resourceFlags are those of create and set.
 type resourceFlags struct {
 	name, alias     string
+	proxy           string
 	hosts, ports    []string
 	labels, unlabel []string
 	revision        int64
@@ -60,7 +61,19 @@ func (f *resourceFlags) register(cmd *cobra.Command) {
 	fs.StringSliceVar(&f.hosts, "host", nil, "its `hosts`: names, *.NAME for all below one, addresses, prefixes")
 	fs.StringSliceVar(&f.ports, "port", nil, "its TCP `ports`, or ranges such as 8000-8100")
 	fs.StringVar(&f.alias, "alias", "", "another `name` for its only host")
+	fs.StringVar(&f.proxy, "proxy-protocol", noProxy, "the `version` of the PROXY protocol with which connections to it begin: v2 or none")
 	fs.StringSliceVarP(&f.labels, "label", "l", nil, "set these `labels`, such as env=prod,tier=web")
+}
+
+// noProxy is how a person writes that connections begin with nothing.
+const noProxy = "none"
+
+// proxyProtocol is as the API writes it.
+func (f *resourceFlags) proxyProtocol() string {
+	if f.proxy == noProxy {
+		return ""
+	}
+	return f.proxy
 }
 
 func labelsOf(texts []string) (map[string]string, error) {
@@ -93,7 +106,7 @@ Of several resources that cover a target the most specific ones decide alone: a 
 				return err
 			}
 			r, err := api.CreateResource(ctx, adminapi.ResourceRequest{
-				ID: args[0], NetworkID: network, Name: f.name, Hosts: f.hosts, Ports: f.ports, Alias: f.alias, Labels: labels,
+				ID: args[0], NetworkID: network, Name: f.name, Hosts: f.hosts, Ports: f.ports, Alias: f.alias, Labels: labels, ProxyProtocol: f.proxyProtocol(),
 			})
 			if err != nil {
 				return err
@@ -148,6 +161,10 @@ func (f *resourceFlags) change(cmd *cobra.Command) (in adminapi.ResourceChange, 
 	if given("alias") {
 		in.Alias = &f.alias
 	}
+	if given("proxy-protocol") {
+		proxy := f.proxyProtocol()
+		in.ProxyProtocol = &proxy
+	}
 	if given("revision") && f.revision < 1 { // 0 would take any
 		return in, errors.New("--revision must be that of \"get -o json\", 1 or more")
 	}
@@ -168,8 +185,8 @@ func (f *resourceFlags) change(cmd *cobra.Command) (in adminapi.ResourceChange, 
 		}
 		in.Labels[key] = nil
 	}
-	if in.Name == nil && in.Alias == nil && in.Hosts == nil && in.Ports == nil && in.Labels == nil {
-		return in, errors.New("nothing is to be changed: give --name, --host, --port, --alias, --label or --unlabel")
+	if in.Name == nil && in.Alias == nil && in.ProxyProtocol == nil && in.Hosts == nil && in.Ports == nil && in.Labels == nil {
+		return in, errors.New("nothing is to be changed: give --name, --host, --port, --alias, --proxy-protocol, --label or --unlabel")
 	}
 	return in, nil
 }

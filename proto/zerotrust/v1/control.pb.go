@@ -2029,7 +2029,7 @@ func (x *RulesUpdate) GetUpserts() [][]byte {
 // Rule is one of a set, and replaces that of the same key. As long as a network or
 // resource is not understood, and for any kind that is not known, nothing is allowed: it
 // may say less than the others do. Grants and labels only allow, so one that is not
-// understood counts for nothing.
+// understood counts for nothing. A rule with a field that is not known is not understood.
 type Rule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The kind as below and the id: resource/db.
@@ -2223,7 +2223,10 @@ type ResourceRule struct {
 	Ports []string `protobuf:"bytes,5,rep,name=ports,proto3" json:"ports,omitempty"`
 	Alias string   `protobuf:"bytes,6,opt,name=alias,proto3" json:"alias,omitempty"`
 	// KEY=VALUE, by key.
-	Labels        []string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty"`
+	Labels []string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty"`
+	// What a connection to it begins with: empty for nothing, "v2" for version 2 of the PROXY
+	// protocol (docs/flows.md). A connector does not understand a rule with another one.
+	ProxyProtocol string `protobuf:"bytes,8,opt,name=proxy_protocol,json=proxyProtocol,proto3" json:"proxy_protocol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2305,6 +2308,13 @@ func (x *ResourceRule) GetLabels() []string {
 		return x.Labels
 	}
 	return nil
+}
+
+func (x *ResourceRule) GetProxyProtocol() string {
+	if x != nil {
+		return x.ProxyProtocol
+	}
+	return ""
 }
 
 // GrantRule lets tunnelers reach resources.
@@ -3152,7 +3162,7 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x04rule\"9\n" +
 	"\vNetworkRule\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
-	"\bprefixes\x18\x02 \x03(\tR\bprefixes\"\xab\x01\n" +
+	"\bprefixes\x18\x02 \x03(\tR\bprefixes\"\xd2\x01\n" +
 	"\fResourceRule\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -3161,7 +3171,8 @@ const file_zerotrust_v1_control_proto_rawDesc = "" +
 	"\x05hosts\x18\x04 \x03(\tR\x05hosts\x12\x14\n" +
 	"\x05ports\x18\x05 \x03(\tR\x05ports\x12\x14\n" +
 	"\x05alias\x18\x06 \x01(\tR\x05alias\x12\x16\n" +
-	"\x06labels\x18\a \x03(\tR\x06labels\"\xb6\x01\n" +
+	"\x06labels\x18\a \x03(\tR\x06labels\x12%\n" +
+	"\x0eproxy_protocol\x18\b \x01(\tR\rproxyProtocol\"\xb6\x01\n" +
 	"\tGrantRule\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x16\n" +

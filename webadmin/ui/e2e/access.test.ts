@@ -45,10 +45,16 @@ describe('a resource', () => {
   look('is edited, and only the change is sent', { path: '/resources/db' }, async (v, expect) => {
     await opened(v, 'Edit resource db')
     await enter(v, /^Ports/, '5433')
+    await v.page.getByLabel(/PROXY protocol/).press('Space')
     await v.button('Save').press('Enter')
     await v.page.getByRole('dialog').waitFor({ state: 'detached' })
     await v.page.getByText('5433').waitFor()
-    expect(v.w.resources[0]).toMatchObject({ ports: ['5432', '5433'], alias: 'orders', labels: { env: 'prod' } })
+    expect(v.w.resources[0]).toMatchObject({
+      ports: ['5432', '5433'],
+      alias: 'orders',
+      proxy_protocol: 'v2',
+      labels: { env: 'prod' },
+    })
   })
 
   look('that somebody else changed is not overwritten', { path: '/resources/db' }, async (v) => {

@@ -24,6 +24,7 @@ on('post', '/api/admin/resources', ({ w, body }) => {
     hosts: body.hosts,
     ports: body.ports,
     alias: body.alias,
+    proxy_protocol: body.proxy_protocol,
     labels: body.labels as Record<string, string> | undefined,
     created_at: ago(0),
     revision: 1,
@@ -41,6 +42,7 @@ on('patch', '/api/admin/resources/{id}', ({ w, id, body }) => {
     hosts: body.hosts ?? r.hosts,
     ports: body.ports ?? r.ports,
     alias: body.alias === undefined ? r.alias : (body.alias ?? undefined),
+    proxy_protocol: body.proxy_protocol === undefined ? r.proxy_protocol : body.proxy_protocol ? 'v2' : undefined,
     labels: Object.fromEntries(labels),
     revision: r.revision + 1,
   })

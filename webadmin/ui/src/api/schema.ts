@@ -3718,6 +3718,12 @@ export interface components {
             /** @description Ports are ports or ranges of ports. */
             ports: string[];
             /**
+             * @description ProxyProtocol is with which version of the PROXY protocol connections to it begin; absent for none.
+             * @example v2
+             * @enum {string}
+             */
+            proxy_protocol?: "v2";
+            /**
              * Format: int64
              * @description grows with each change
              * @example 1
@@ -3742,6 +3748,11 @@ export interface components {
             /** @example Orders database */
             name?: string | null;
             ports?: string[];
+            /**
+             * @description ProxyProtocol is v2, or null for none; it counts for new connections.
+             * @example v2
+             */
+            proxy_protocol?: string | null;
             /**
              * Format: int64
              * @description Revision must be the present one; absent takes any.
@@ -3794,6 +3805,12 @@ export interface components {
             network_id?: string;
             /** @description Ports are ports, or ranges such as 8000-8100. */
             ports: string[];
+            /**
+             * @description ProxyProtocol has connectors begin each connection with a header that says which tunneler it is of. The servers must expect it.
+             * @example v2
+             * @enum {string}
+             */
+            proxy_protocol?: "v2";
         };
         /** @description ResumeRequest continues a rotation: POST /ca/rotations/resume. */
         ResumeRequest: {
@@ -9909,6 +9926,7 @@ export interface operations {
                      *           "ports": [
                      *             "5432"
                      *           ],
+                     *           "proxy_protocol": "v2",
                      *           "revision": 1
                      *         }
                      *       ],
@@ -9993,6 +10011,7 @@ export interface operations {
                      *       "ports": [
                      *         "5432"
                      *       ],
+                     *       "proxy_protocol": "v2",
                      *       "revision": 1
                      *     }
                      */
@@ -10050,6 +10069,7 @@ export interface operations {
                      *       "ports": [
                      *         "5432"
                      *       ],
+                     *       "proxy_protocol": "v2",
                      *       "revision": 1
                      *     }
                      */
@@ -10124,7 +10144,8 @@ export interface operations {
                  *       "name": "Orders database",
                  *       "ports": [
                  *         "5432"
-                 *       ]
+                 *       ],
+                 *       "proxy_protocol": "v2"
                  *     }
                  */
                 "application/json": components["schemas"]["ResourceChange"];
@@ -10154,6 +10175,7 @@ export interface operations {
                      *       "ports": [
                      *         "5432"
                      *       ],
+                     *       "proxy_protocol": "v2",
                      *       "revision": 1
                      *     }
                      */

@@ -1,4 +1,4 @@
-import { Select, TagsInput, TextInput } from '@mantine/core'
+import { Checkbox, Select, TagsInput, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useChangeResource, useCreateResource } from '@/api/access'
@@ -17,10 +17,10 @@ const says = {
   revision: 'Somebody else changed this resource meanwhile. Close this dialog, look at the change, and edit again.',
 }
 
-const fields = ['id', 'network_id', 'name', 'hosts', 'ports', 'alias', 'labels']
+const fields = ['id', 'network_id', 'name', 'hosts', 'ports', 'alias', 'proxy_protocol', 'labels']
 
 /** What both forms have. */
-type Draft = { name: string; hosts: string[]; ports: string[]; alias: string; labels: string[] }
+type Draft = { name: string; hosts: string[]; ports: string[]; alias: string; proxy: boolean; labels: string[] }
 
 const byKey = (texts: string[]) =>
   Object.fromEntries(texts.map((t) => [t.slice(0, t.indexOf('=')), t.slice(t.indexOf('=') + 1)]))
@@ -28,7 +28,7 @@ const byKey = (texts: string[]) =>
 export function CreateResource({ close, done }: { close: () => void; done?: (r: Resource) => void }) {
   const [id, setID] = useState('')
   const [chosen, setNetwork] = useState<string | null>(null)
-  const [draft, setDraft] = useState<Draft>({ name: '', hosts: [], ports: [], alias: '', labels: [] })
+  const [draft, setDraft] = useState<Draft>({ name: '', hosts: [], ports: [], alias: '', proxy: false, labels: [] })
   const create = useCreateResource()
   const all = useQuery(networks).data?.networks ?? []
   const network = chosen ?? (all.find((n) => n.id === 'default') ?? all[0])?.id ?? 'default'
@@ -53,6 +53,7 @@ export function CreateResource({ close, done }: { close: () => void; done?: (r: 
             hosts: draft.hosts,
             ports: draft.ports,
             alias: draft.alias.trim() || undefined,
+            proxy_protocol: draft.proxy ? 'v2' : undefined,
             labels: byKey(draft.labels),
           },
           {
@@ -100,6 +101,7 @@ export function EditResource({ resource, close }: { resource: Resource; close: (
     hosts: r.hosts,
     ports: r.ports,
     alias: r.alias ?? '',
+    proxy: !!r.proxy_protocol,
     labels: textsOf(before),
   })
   const change = useChangeResource()
@@ -113,6 +115,7 @@ export function EditResource({ resource, close }: { resource: Resource; close: (
       ...(!same(draft.hosts, r.hosts) && { hosts: draft.hosts }),
       ...(!same(draft.ports, r.ports) && { ports: draft.ports }),
       ...(draft.alias.trim() !== (r.alias ?? '') && { alias: draft.alias.trim() || null }),
+      ...(draft.proxy !== !!r.proxy_protocol && { proxy_protocol: draft.proxy ? 'v2' : null }),
       ...(Object.keys(labels).length > 0 && { labels }),
     }
     if (!Object.keys(body).length) return close()
@@ -197,6 +200,13 @@ function Fields({ draft: d, set, of, fault, first }: FieldsProps) {
         value={d.alias}
         onChange={(e) => set({ ...d, alias: e.currentTarget.value })}
         error={of('alias')}
+      />
+      <Checkbox
+        label="Connections begin with a PROXY protocol v2 header"
+        description="It tells the server the address and the SPIFFE ID of the tunneler. The server must expect it."
+        checked={d.proxy}
+        onChange={(e) => set({ ...d, proxy: e.currentTarget.checked })}
+        error={of('proxy_protocol')}
       />
       <TagsInput
         label="Labels"

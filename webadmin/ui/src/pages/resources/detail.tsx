@@ -44,6 +44,7 @@ export function Page() {
                 ['Hosts', <Lines key="hosts" of={r.hosts} />],
                 ['TCP ports', <Lines key="ports" of={r.ports} />],
                 r.alias && ['Alias', <span className="mono wrap">{r.alias}</span>],
+                r.proxy_protocol && ['PROXY protocol', r.proxy_protocol],
                 [
                   'Network',
                   <Link key="network" to={`/networks?q=${encodeURIComponent(r.network_id)}`}>
