@@ -307,3 +307,29 @@ func TestEditsOfASet(t *testing.T) {
 	require.False(t, ok)
 	require.Equal(t, access.NoResource, s.Decide(caller("b"), target("db2.corp"), now).Code)
 }
+
+// TestAConnectionHasTheHeaderOfAnyResourceThatDecides: whoever got around it could write one
+// of its own.
+func TestAConnectionHasTheHeaderOfAnyResourceThatDecides(t *testing.T) {
+	t.Parallel()
+	with := func(r access.Resource) access.Resource {
+		r.ProxyProtocol = access.ProxyV2
+		return r
+	}
+	web, twin, wide, address := with(resource(t, "web", "web.corp")), resource(t, "twin", "web.corp"), resource(t, "wide", "*.corp", "10.0.0.0/8"), with(resource(t, "address", "10.1.1.1"))
+	s := set(web, twin, wide, address,
+		grant(t, "g1", "tunneler/a", "resource/twin"), grant(t, "g2", "tunneler/a", "resource/wide"), grant(t, "g3", "tunneler/a", "resource/address"), grant(t, "g4", "tunneler/b", "resource/web"))
+	leads := func(host, to string) access.ProxyProtocol {
+		t.Helper()
+		d := s.Decide(caller("a"), target(host), now)
+		require.True(t, d.Allowed)
+		d = s.DecideAddress(caller("a"), d, netip.AddrPortFrom(netip.MustParseAddr(to), 22), now)
+		require.True(t, d.Allowed)
+		return d.ProxyProtocol
+	}
+	require.Equal(t, access.ProxyV2, leads("web.corp", "10.2.2.2"), "of one that is granted to others only")
+	require.Equal(t, access.ProxyV2, leads("x.corp", "10.1.1.1"), "of the address that a name leads to")
+	require.Empty(t, leads("x.corp", "10.2.2.2"))
+	require.Equal(t, access.ProxyV2, s.Decide(caller("a"), target("10.1.1.1"), now).ProxyProtocol)
+	require.Empty(t, s.Decide(caller("c"), target("web.corp"), now).ProxyProtocol, "a refusal has none")
+}
