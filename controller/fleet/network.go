@@ -123,24 +123,36 @@ func (f *Fleet) CreateNetwork(ctx context.Context, text NetworkText, by By) (Net
 			}
 			return err
 		}
-		total, err := tx.CountNetworks(ctx)
-		if err != nil {
-			return err
-		}
-		if total >= MaxNetworks {
-			return ErrTooMany
-		}
-		if err := tx.InsertNetwork(ctx, n); err != nil {
-			return err
-		}
-		ev := by.Event(audit.NetworkCreate, "network/"+id)
-		ev.After = n.auditState()
-		return f.cfg.Audit.Record(ctx, tx, ev)
+		return InsertNetwork(ctx, tx, f.cfg.Audit, n, by)
 	})
 	if err != nil {
 		return n, fmt.Errorf("create network %s: %w", id, err)
 	}
 	return n, nil
+}
+
+// InsertingTx is what InsertNetwork needs of a transaction.
+type InsertingTx interface {
+	audit.Store
+	CountNetworks(ctx context.Context) (int, error)
+	InsertNetwork(ctx context.Context, n Network) error
+}
+
+// InsertNetwork makes a network that is not there. Errors: ErrTooMany.
+func InsertNetwork(ctx context.Context, tx InsertingTx, trail *audit.Log, n Network, by By) error {
+	total, err := tx.CountNetworks(ctx)
+	if err != nil {
+		return err
+	}
+	if total >= MaxNetworks {
+		return ErrTooMany
+	}
+	if err := tx.InsertNetwork(ctx, n); err != nil {
+		return err
+	}
+	ev := by.Event(audit.NetworkCreate, "network/"+n.ID)
+	ev.After = n.AuditState()
+	return trail.Record(ctx, tx, ev)
 }
 
 // NetworkEdit says what becomes of a network; nil leaves it as it is.
@@ -197,7 +209,7 @@ func (f *Fleet) EditNetwork(ctx context.Context, id string, e NetworkEdit, by By
 			return err
 		}
 		ev := by.Event(audit.NetworkUpdate, "network/"+id)
-		ev.Before, ev.After = before.auditState(), n.auditState()
+		ev.Before, ev.After = before.AuditState(), n.AuditState()
 		return f.cfg.Audit.Record(ctx, tx, ev)
 	})
 	if err != nil {
@@ -235,7 +247,7 @@ func (f *Fleet) DeleteNetwork(ctx context.Context, id string, by By) error {
 			return err
 		}
 		ev := by.Event(audit.NetworkDelete, "network/"+id)
-		ev.Before = n.auditState()
+		ev.Before = n.AuditState()
 		return f.cfg.Audit.Record(ctx, tx, ev)
 	})
 	if err != nil {
@@ -244,7 +256,8 @@ func (f *Fleet) DeleteNetwork(ctx context.Context, id string, by By) error {
 	return nil
 }
 
-func (n Network) auditState() string {
+// AuditState is what the audit log says of it.
+func (n Network) AuditState() string {
 	return audit.State(struct {
 		Name     string   `json:"name"`
 		Prefixes []string `json:"prefixes,omitempty"`

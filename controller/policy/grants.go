@@ -38,31 +38,33 @@ func (r *Rules) CreateGrant(ctx context.Context, text access.GrantText, by fleet
 		return out, err
 	}
 	out.CreatedAt, out.Revision = r.cfg.Now().UTC(), 1
-	err = r.cfg.Store.RulesTx(ctx, func(tx RulesTx) error {
-		if _, err := tx.Grant(ctx, out.ID); !errors.Is(err, fleet.ErrNotFound) {
-			return cmp.Or(err, ErrGrantExists)
-		}
-		total, err := tx.CountGrants(ctx)
-		if err != nil {
-			return err
-		}
-		if total >= MaxGrants {
-			return ErrTooManyGrants
-		}
-		if err := checkObject(ctx, tx, out.Object); err != nil {
-			return err
-		}
-		if err := tx.InsertGrant(ctx, out); err != nil {
-			return err
-		}
-		ev := by.Event(audit.GrantCreate, "grant/"+out.ID)
-		ev.After = out.auditState()
-		return r.record(ctx, tx, ev)
-	})
+	err = r.cfg.Store.RulesTx(ctx, func(tx RulesTx) error { return r.createGrant(ctx, tx, out, by) })
 	if err != nil {
 		return out, fmt.Errorf("create grant %s: %w", out.ID, err)
 	}
 	return out, nil
+}
+
+func (r *Rules) createGrant(ctx context.Context, tx RulesTx, g Grant, by fleet.By) error {
+	if _, err := tx.Grant(ctx, g.ID); !errors.Is(err, fleet.ErrNotFound) {
+		return cmp.Or(err, ErrGrantExists)
+	}
+	total, err := tx.CountGrants(ctx)
+	if err != nil {
+		return err
+	}
+	if total >= MaxGrants {
+		return ErrTooManyGrants
+	}
+	if err := checkObject(ctx, tx, g.Object); err != nil {
+		return err
+	}
+	if err := tx.InsertGrant(ctx, g); err != nil {
+		return err
+	}
+	ev := by.Event(audit.GrantCreate, "grant/"+g.ID)
+	ev.After = g.auditState()
+	return r.record(ctx, tx, ev)
 }
 
 // checkObject refuses a grant of a resource that is not there: with a wrong id it would
@@ -126,16 +128,7 @@ func (r *Rules) EditGrant(ctx context.Context, id string, e GrantEdit, by fleet.
 		if out.Grant, err = e.Apply(before.Grant, &r.zones); err != nil || out.Equal(before.Grant) {
 			return err
 		}
-		if err := checkObject(ctx, tx, out.Object); err != nil {
-			return err
-		}
-		out.Revision++
-		if err := tx.UpdateGrant(ctx, out); err != nil {
-			return err
-		}
-		ev := by.Event(audit.GrantUpdate, "grant/"+id)
-		ev.Before, ev.After = before.auditState(), out.auditState()
-		return r.record(ctx, tx, ev)
+		return r.updateGrant(ctx, tx, before, &out, by)
 	})
 	if err != nil {
 		return out, fmt.Errorf("change grant: %w", err)
@@ -143,24 +136,39 @@ func (r *Rules) EditGrant(ctx context.Context, id string, e GrantEdit, by fleet.
 	return out, nil
 }
 
+func (r *Rules) updateGrant(ctx context.Context, tx RulesTx, before Grant, after *Grant, by fleet.By) error {
+	if err := checkObject(ctx, tx, after.Object); err != nil {
+		return err
+	}
+	after.Revision++
+	if err := tx.UpdateGrant(ctx, *after); err != nil {
+		return err
+	}
+	ev := by.Event(audit.GrantUpdate, "grant/"+after.ID)
+	ev.Before, ev.After = before.auditState(), after.auditState()
+	return r.record(ctx, tx, ev)
+}
+
 // DeleteGrant deletes a grant: what it alone allowed ends. Errors: fleet.ErrNotFound.
 func (r *Rules) DeleteGrant(ctx context.Context, id string, by fleet.By) error {
-	err := r.cfg.Store.RulesTx(ctx, func(tx RulesTx) error {
-		before, err := tx.Grant(ctx, id)
-		if err != nil {
-			return err
-		}
-		if err := tx.DeleteGrant(ctx, id); err != nil {
-			return err
-		}
-		ev := by.Event(audit.GrantDelete, "grant/"+id)
-		ev.Before = before.auditState()
-		return r.record(ctx, tx, ev)
-	})
+	err := r.cfg.Store.RulesTx(ctx, func(tx RulesTx) error { return r.deleteGrant(ctx, tx, id, by) })
 	if err != nil {
 		return fmt.Errorf("delete grant: %w", err)
 	}
 	return nil
+}
+
+func (r *Rules) deleteGrant(ctx context.Context, tx RulesTx, id string, by fleet.By) error {
+	before, err := tx.Grant(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := tx.DeleteGrant(ctx, id); err != nil {
+		return err
+	}
+	ev := by.Event(audit.GrantDelete, "grant/"+id)
+	ev.Before = before.auditState()
+	return r.record(ctx, tx, ev)
 }
 
 func (g Grant) auditState() string {

@@ -30,31 +30,33 @@ func (r *Rules) CreateResource(ctx context.Context, text access.ResourceText, by
 		return out, err
 	}
 	out.CreatedAt, out.Revision = r.cfg.Now().UTC(), 1
-	err = r.cfg.Store.RulesTx(ctx, func(tx RulesTx) error {
-		if _, err := tx.Resource(ctx, out.ID); !errors.Is(err, fleet.ErrNotFound) {
-			return cmp.Or(err, ErrResourceExists)
-		}
-		total, err := tx.CountResources(ctx)
-		if err != nil {
-			return err
-		}
-		if total >= MaxResources {
-			return ErrTooManyResources
-		}
-		if err := checkPlace(ctx, tx, out); err != nil {
-			return err
-		}
-		if err := tx.InsertResource(ctx, out); err != nil {
-			return err
-		}
-		ev := by.Event(audit.ResourceCreate, "resource/"+out.ID)
-		ev.After = out.auditState()
-		return r.record(ctx, tx, ev)
-	})
+	err = r.cfg.Store.RulesTx(ctx, func(tx RulesTx) error { return r.createResource(ctx, tx, out, by) })
 	if err != nil {
 		return out, fmt.Errorf("create resource %s: %w", out.ID, err)
 	}
 	return out, nil
+}
+
+func (r *Rules) createResource(ctx context.Context, tx RulesTx, res Resource, by fleet.By) error {
+	if _, err := tx.Resource(ctx, res.ID); !errors.Is(err, fleet.ErrNotFound) {
+		return cmp.Or(err, ErrResourceExists)
+	}
+	total, err := tx.CountResources(ctx)
+	if err != nil {
+		return err
+	}
+	if total >= MaxResources {
+		return ErrTooManyResources
+	}
+	if err := checkPlace(ctx, tx, res); err != nil {
+		return err
+	}
+	if err := tx.InsertResource(ctx, res); err != nil {
+		return err
+	}
+	ev := by.Event(audit.ResourceCreate, "resource/"+res.ID)
+	ev.After = res.auditState()
+	return r.record(ctx, tx, ev)
 }
 
 // checkPlace says what is wrong with a resource among the others.
@@ -132,16 +134,7 @@ func (r *Rules) EditResource(ctx context.Context, id string, e ResourceEdit, by 
 		if out.Resource, err = e.Apply(before.Resource); err != nil || out.Equal(before.Resource) {
 			return err
 		}
-		if err := checkPlace(ctx, tx, out); err != nil {
-			return err
-		}
-		out.Revision++
-		if err := tx.UpdateResource(ctx, out); err != nil {
-			return err
-		}
-		ev := by.Event(audit.ResourceUpdate, "resource/"+id)
-		ev.Before, ev.After = before.auditState(), out.auditState()
-		return r.record(ctx, tx, ev)
+		return r.updateResource(ctx, tx, before, &out, by)
 	})
 	if err != nil {
 		return out, fmt.Errorf("change resource: %w", err)
@@ -149,32 +142,47 @@ func (r *Rules) EditResource(ctx context.Context, id string, e ResourceEdit, by 
 	return out, nil
 }
 
+func (r *Rules) updateResource(ctx context.Context, tx RulesTx, before Resource, after *Resource, by fleet.By) error {
+	if err := checkPlace(ctx, tx, *after); err != nil {
+		return err
+	}
+	after.Revision++
+	if err := tx.UpdateResource(ctx, *after); err != nil {
+		return err
+	}
+	ev := by.Event(audit.ResourceUpdate, "resource/"+after.ID)
+	ev.Before, ev.After = before.auditState(), after.auditState()
+	return r.record(ctx, tx, ev)
+}
+
 // DeleteResource deletes a resource that no grant names by its id. What grants of its labels
 // allowed ends with it. Errors: fleet.ErrNotFound, fleet.ErrStale, *GrantedError.
 func (r *Rules) DeleteResource(ctx context.Context, id string, by fleet.By) error {
-	err := r.cfg.Store.RulesTx(ctx, func(tx RulesTx) error {
-		before, err := tx.Resource(ctx, id)
-		if err != nil {
-			return err
-		}
-		first, total, err := tx.GrantsOf(ctx, access.ResourceObject(id), shownGrants)
-		if err != nil {
-			return err
-		}
-		if total > 0 {
-			return &GrantedError{Grants: first, Total: total}
-		}
-		if err := tx.DeleteResource(ctx, id); err != nil {
-			return err
-		}
-		ev := by.Event(audit.ResourceDelete, "resource/"+id)
-		ev.Before = before.auditState()
-		return r.record(ctx, tx, ev)
-	})
+	err := r.cfg.Store.RulesTx(ctx, func(tx RulesTx) error { return r.deleteResource(ctx, tx, id, by) })
 	if err != nil {
 		return fmt.Errorf("delete resource: %w", err)
 	}
 	return nil
+}
+
+func (r *Rules) deleteResource(ctx context.Context, tx RulesTx, id string, by fleet.By) error {
+	before, err := tx.Resource(ctx, id)
+	if err != nil {
+		return err
+	}
+	first, total, err := tx.GrantsOf(ctx, access.ResourceObject(id), shownGrants)
+	if err != nil {
+		return err
+	}
+	if total > 0 {
+		return &GrantedError{Grants: first, Total: total}
+	}
+	if err := tx.DeleteResource(ctx, id); err != nil {
+		return err
+	}
+	ev := by.Event(audit.ResourceDelete, "resource/"+id)
+	ev.Before = before.auditState()
+	return r.record(ctx, tx, ev)
 }
 
 func (r Resource) auditState() string {

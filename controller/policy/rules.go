@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/audit"
+	"github.com/sathiyaseelank-dot/grpccontroller/controller/changelog"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 )
@@ -116,6 +118,8 @@ type RulesTx interface {
 	ResourcesTx
 	GrantsTx
 	TestsTx
+	DocumentTx
+	CheckTx
 }
 
 // ResourcesTx keeps resources.
@@ -171,10 +175,13 @@ func wrong(field, format string, args ...any) error {
 	return &access.FieldError{Field: field, Err: fmt.Errorf(format, args...)}
 }
 
-// record writes the audit event of a change, and begins the next revision of the policy.
+// record writes the audit event of a change, and begins the next revision of the policy, one
+// for all changes of a transaction.
 func (r *Rules) record(ctx context.Context, tx RulesTx, ev audit.Event) error {
-	if err := tx.BumpPolicy(ctx); err != nil {
-		return err
+	if !slices.ContainsFunc(tx.Pending(), func(c changelog.Change) bool { return c.Kind == changelog.Policy }) {
+		if err := tx.BumpPolicy(ctx); err != nil {
+			return err
+		}
 	}
 	return r.cfg.Audit.Record(ctx, tx, ev)
 }

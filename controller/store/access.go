@@ -274,6 +274,17 @@ func (s *Store) GrantPage(ctx context.Context, q policy.GrantQuery) (fleet.Page[
 	return accessPage(ctx, s.db, scanGrants(), p, q.Query, key, func(g policy.Grant) string { return g.ID })
 }
 
+// ResourcesLabelled implements policy.DocumentTx.
+func (t *Tx) ResourcesLabelled(ctx context.Context, l access.Label) ([]policy.Resource, error) {
+	return collect(ctx, t.sql, scanResource,
+		`SELECT `+resourceColumns+` FROM resources WHERE EXISTS (SELECT 1 FROM json_each(labels) l WHERE l.key = ? AND l.value = ?) ORDER BY id`, l.Key, l.Value)
+}
+
+// GrantsTo implements policy.DocumentTx.
+func (t *Tx) GrantsTo(ctx context.Context, o access.Object) ([]policy.Grant, error) {
+	return collect(ctx, t.sql, scanGrants(), `SELECT `+grantColumns+` FROM grants WHERE object = ? ORDER BY id`, o.String())
+}
+
 // CountGrants implements policy.GrantsTx.
 func (t *Tx) CountGrants(ctx context.Context) (n int, err error) {
 	err = t.sql.QueryRowContext(ctx, `SELECT count(*) FROM grants`).Scan(&n)

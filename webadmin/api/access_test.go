@@ -200,3 +200,33 @@ func TestPolicyTestsRefuseWhatBreaksThem(t *testing.T) {
 		requireProblem(t, send(t, e, r), http.StatusNotFound)
 	}
 }
+
+// TestAPolicyFileIsPlannedAndApplied: with the version of its plan, or not at all.
+func TestAPolicyFileIsPlannedAndApplied(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	body := func(more string) string {
+		return `{"document":"resources:\n  - {id: db, hosts: [db.corp], ports: [5432]}\ngrants:\n  - {id: dev, subject: label/team=dev, object: resource/db}\n"` + more + `}`
+	}
+	plan := decode[adminapi.PolicyPlan](t, send(t, e, makes("/policy/plan", body(""))))
+	require.Len(t, plan.Changes, 2)
+	require.Equal(t, 0, decode[adminapi.ResourceList](t, get(t, e, "/api/admin/resources")).Total, "a plan changes nothing")
+	p := requireProblem(t, send(t, e, makes("/policy/apply", body(`,"version":"other"`))), http.StatusConflict)
+	require.Equal(t, adminapi.TypeStale, p.Type)
+	w := send(t, e, makes("/policy/apply", body(`,"version":"`+plan.Version+`"`)))
+	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+	require.Equal(t, plan, decode[adminapi.PolicyPlan](t, w))
+	again := decode[adminapi.PolicyPlan](t, send(t, e, makes("/policy/apply", body(""))))
+	require.Empty(t, again.Changes)
+	require.Equal(t, 2, again.Unchanged)
+	file := decode[adminapi.PolicyFile](t, get(t, e, "/api/admin/policy"))
+	require.Contains(t, file.Document, "id: dev")
+	for text, field := range map[string]string{
+		`{}`: "document", `{"document":"x: 1"}`: "document", `{"document":"a: &a []"}`: "document", `{"document":"","prune":"x"}`: "prune",
+		`{"document":"resources:\n  - {id: A, hosts: [a], ports: [1]}"}`: "resources[0].id", `{"document":"","dry_run":true}`: "dry_run",
+	} {
+		for _, path := range []string{"/policy/plan", "/policy/apply"} {
+			require.Equal(t, field, requireProblem(t, send(t, e, makes(path, text)), http.StatusBadRequest).Field, text)
+		}
+	}
+}

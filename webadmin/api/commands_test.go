@@ -498,3 +498,45 @@ func TestCLIPolicyTests(t *testing.T) {
 	run(0, "policy-tests", "delete", "db", "--yes")
 	run(0, "grants", "delete", "g1", "--yes")
 }
+
+// TestCLIApply: a plan, its application, and nothing to do the second time.
+func TestCLIApply(t *testing.T) {
+	t.Parallel()
+	_, dir := startForCLI(t)
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	run := func(code int, args ...string) cliResult {
+		t.Helper()
+		r := runCLI(append(args, "--data-dir", dir)...)
+		require.Equal(t, code, r.code, r.errOut)
+		return r
+	}
+	writeFile(t, file, "resources:\n  - {id: db, hosts: [db.corp], ports: [5432], labels: {app: shop}}\ngrants:\n  - {id: dev, subject: label/team=dev, object: resource/db}\n")
+	r := run(4, "apply", "-f", file, "--plan")
+	require.Contains(t, r.out, "+ resource/db\n")
+	require.Contains(t, r.errOut, "2 to create, 0 to change, 0 to delete, 0 unchanged")
+	require.Contains(t, run(2, "apply", "-f", file).errOut, "add --yes")
+	require.Contains(t, run(4, "apply", "-f", file, "--plan", "-o", "json").out, `"action": "create"`)
+	require.Contains(t, run(0, "apply", "-f", file, "--yes").errOut, "policy applied: 2 to create")
+	for _, args := range [][]string{{"--plan"}, {"--yes"}, {}} {
+		require.Contains(t, run(0, append([]string{"apply", "-f", file}, args...)...).out, "nothing to do: 2 unchanged")
+	}
+	exported := run(0, "export").out
+	writeFile(t, file, exported)
+	require.Contains(t, run(0, "apply", "-f", file, "--plan").out, "nothing to do", exported)
+
+	writeFile(t, file, "resources: []\n")
+	require.Contains(t, run(4, "apply", "-f", file, "--prune", "app=shop", "--plan").out, "- grant/dev")
+	run(0, "policy-tests", "create", "t", "--from", "label/team=dev", "--expect", "reach", "--to", "db.corp:5432")
+	require.Contains(t, run(1, "apply", "-f", file, "--prune", "app=shop", "--yes").errOut, "a policy test would not hold: t: ")
+	run(0, "policy-tests", "delete", "t", "--yes")
+	run(0, "apply", "-f", file, "--prune", "app=shop", "--yes")
+	require.NotContains(t, run(0, "export").out, "db.corp")
+
+	run(2, "apply", "-f", file, "--prune", "shop")
+	run(2, "apply")
+	run(1, "apply", "-f", file+".not-there")
+	writeFile(t, file, "resources:\n  - {id: db, host: [db.corp]}\n")
+	require.Contains(t, run(2, "apply", "-f", file, "--plan").errOut, "line 2: resources[0].host is not known")
+	writeFile(t, file, "grants:\n  - {id: g, subject: a, object: label/a=b}\n")
+	require.Contains(t, run(2, "apply", "-f", file, "--plan").errOut, "grants[0].subject")
+}

@@ -21,7 +21,7 @@ const about = `Everything that the dashboard and the commands of grpccontroller 
 
 **HEAD** works where GET does, except for the two of sign-in with an identity provider. **OPTIONS** lists the methods of a path; so does 405, in Allow.
 
-**Limits.** A body has at most 64 KiB; a request is answered within 20 seconds. 429 has Retry-After.
+**Limits.** A body has at most 64 KiB, and one with a policy file 8 MiB; a request is answered within 20 seconds. 429 has Retry-After.
 
 **Requests.** Each reply has an X-Request-Id, which is in the log and in the audit log. The caller's own X-Request-Id (1 to 64 letters, digits and dashes) comes before it. X-Passive: 1 says that no person caused the request: it keeps no idle session alive.`
 
@@ -40,6 +40,7 @@ func tags() []openapi.Tag {
 		{Name: "resources", Description: "Resources: TCP ports of hosts in a network, which tunnelers reach by grants."},
 		{Name: "grants", Description: "Grants, which let tunnelers reach resources, and why one may or may not."},
 		{Name: "policy-tests", Description: "Policy tests, which changes of the rules must not break."},
+		{Name: "policy", Description: "Policy files: networks, resources, grants and policy tests in one document."},
 		{Name: "revocations", Description: "Revocations of all members with a label."},
 		{Name: "ca", Description: "The authorities of the trust domain, the bootstrap CA, and their replacement."},
 		{Name: "audit", Description: "The audit log, and whether it is intact."},

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -157,8 +158,9 @@ func (s *Server) secureHeaders(c *gin.Context) {
 // boundRequest caps what one request may send and, unless it streams, how long it
 // may take.
 func (s *Server) boundRequest(c *gin.Context) {
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
-	if o, _ := s.operationOf(c); o.stream {
+	o, _ := s.operationOf(c)
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, cmp.Or(o.maxBody, maxBody))
+	if o.stream {
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), handlerTimeout)

@@ -50,6 +50,8 @@ type operation struct {
 	replies map[int]any
 	// problems are the types of its problems, beside those that every operation has.
 	problems []string
+	// maxBody is how long the body may be; 0 is 64 KiB.
+	maxBody int64
 	// replayable has a reply without a secret, which is kept for a caller that repeats the
 	// request with its Idempotency-Key. Without it a repetition is answered with 409 and
 	// the id that the handler gave to setResourceID.

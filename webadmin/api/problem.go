@@ -65,8 +65,8 @@ func problemOf(err error) *problemError {
 	if f := fieldFaults(err); len(f) > 0 {
 		return f.problem()
 	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return problem(adminapi.TypeTooLarge, "the request body is larger than 64 KiB")
+	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return problem(adminapi.TypeTooLarge, fmt.Sprintf("the request body is larger than %d KiB", large.Limit>>10))
 	}
 	if p := replayProblem(err); p != nil {
 		return p

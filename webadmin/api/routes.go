@@ -24,6 +24,7 @@ func (s *Server) operations() []operation {
 		s.resourceOperations(),
 		s.grantOperations(),
 		s.policyTestOperations(),
+		s.policyOperations(),
 		s.revocationOperations(),
 		s.caOperations(),
 		s.bootstrapOperations(),

@@ -138,6 +138,10 @@ type Rules interface {
 	CreateTest(ctx context.Context, text policy.TestText, by fleet.By) (policy.TestResult, error)
 	EditTest(ctx context.Context, id string, e policy.TestEdit, by fleet.By) (policy.TestResult, error)
 	DeleteTest(ctx context.Context, id string, by fleet.By) error
+	Export(ctx context.Context) (policy.Document, error)
+	// Plan and Apply errors: policy.ErrPlan, and all of the others.
+	Plan(ctx context.Context, a policy.Application) (policy.Plan, error)
+	Apply(ctx context.Context, a policy.Application, by fleet.By) (policy.Plan, error)
 	// Explain errors: fleet.ErrNotFound for the network.
 	Explain(ctx context.Context, q policy.Question) (policy.Answer, error)
 }

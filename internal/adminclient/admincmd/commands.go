@@ -11,7 +11,7 @@ import (
 // Commands returns the commands for a program's root.
 func Commands() []*cobra.Command {
 	return []*cobra.Command{
-		tokenCommand(), requestsCommand(), connectorsCommand(), tunnelersCommand(), hostsCommand(), networksCommand(), resourcesCommand(), grantsCommand(), policyTestsCommand(), explainCommand(), peopleCommand(), sessionsCommand(),
+		tokenCommand(), requestsCommand(), connectorsCommand(), tunnelersCommand(), hostsCommand(), networksCommand(), resourcesCommand(), grantsCommand(), policyTestsCommand(), applyCommand(), exportCommand(), explainCommand(), peopleCommand(), sessionsCommand(),
 		caCommand(), auditCommand(), flowsCommand(), attentionCommand(), keyCommand(), getCommand(), revokeByLabelCommand(),
 		loginCommand(), logoutCommand(), whoAmICommand(),
 	}

@@ -38,6 +38,7 @@ var pasted = []paste{
 	{"docs/install.md: grpccontroller token create", nil, `ztc_`},
 	{"docs/access.md: grpccontroller resources create", nil, `granted`},
 	{"docs/access.md: grpccontroller policy-tests create", nil, `(?s)laptop-db +tunneler/tunneler-laptop-01 +reach +db.corp:5432 +yes.*no-vault`},
+	{"docs/access.md: grpccontroller export", nil, `(?s)nothing to do: [0-9]+ unchanged.*\+ resource/shop.*\+ grant/dev-shop.*\+ policy-test/dev-shop`},
 	{"docs/access.md: grpccontroller flows list", nil, `(?i)open`},
 	{"docs/install.md: curl -fsS --noproxy '*' --insecure -o ca.crt", map[string]string{"10.0.0.1": "127.0.0.1"}, `(?i)sha256 fingerprint=`},
 	{

@@ -215,6 +215,45 @@ func pageOf[T any](all map[string]T, q fleet.Query, look func(T) (key string, ma
 	return out
 }
 
+// CountNetworks implements policy.DocumentTx.
+func (m *rulesTx) CountNetworks(ctx context.Context) (int, error) {
+	all, err := m.members.Networks(ctx)
+	return len(all), err
+}
+
+// InsertNetwork implements policy.DocumentTx.
+func (m *rulesTx) InsertNetwork(ctx context.Context, n fleet.Network) error {
+	_, err := m.members.CreateNetwork(ctx, fleet.NetworkText{ID: n.ID, Name: n.Name, Prefixes: access.PrefixTexts(n.Prefixes)}, fleet.By{})
+	return err
+}
+
+// UpdateNetwork implements policy.DocumentTx.
+func (m *rulesTx) UpdateNetwork(ctx context.Context, n fleet.Network) error {
+	prefixes := access.PrefixTexts(n.Prefixes)
+	_, err := m.members.EditNetwork(ctx, n.ID, fleet.NetworkEdit{Name: &n.Name, Prefixes: &prefixes}, fleet.By{})
+	return err
+}
+
+// ResourcesLabelled implements policy.DocumentTx.
+func (m *rulesTx) ResourcesLabelled(_ context.Context, l access.Label) (out []policy.Resource, err error) {
+	for _, id := range slices.Sorted(maps.Keys(m.resources)) {
+		if r := m.resources[id]; r.Labels.Has([]access.Label{l}) {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+// GrantsTo implements policy.DocumentTx.
+func (m *rulesTx) GrantsTo(_ context.Context, o access.Object) (out []policy.Grant, err error) {
+	for _, id := range slices.Sorted(maps.Keys(m.grants)) {
+		if g := m.grants[id]; g.Object == o {
+			out = append(out, g)
+		}
+	}
+	return out, nil
+}
+
 // AppendAudit implements audit.Store.
 func (m *rulesTx) AppendAudit(context.Context, audit.Event) error { return nil }
 

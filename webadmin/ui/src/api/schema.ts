@@ -1152,6 +1152,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Write the policy as a file
+         * @description Applied again, the file changes nothing.
+         *
+         *     Needs the permission `fleet:read`.
+         */
+        get: operations["exportPolicy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/policy-tests": {
         parameters: {
             query?: never;
@@ -1206,6 +1228,50 @@ export interface paths {
          *     Needs the permission `fleet:write`.
          */
         patch: operations["updatePolicyTest"];
+        trace?: never;
+    };
+    "/api/admin/policy/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make what a policy file says
+         * @description All of it or nothing. What the file does not name stays as it is, unless it carries the label to prune. With the version of a plan, only that plan is carried out: if it is another one by now, the reply is 409. Policy tests are checked after the whole.
+         *
+         *     Needs the permission `fleet:write`.
+         */
+        post: operations["applyPolicy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/policy/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say what a policy file would change
+         * @description It fails as applyPolicy would, and changes nothing.
+         *
+         *     Needs the permission `fleet:write`.
+         */
+        post: operations["planPolicy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/admin/requests": {
@@ -3385,6 +3451,28 @@ export interface components {
              */
             tunnelers_total: number;
         };
+        /** @description PolicyChange is one thing that is created, changed or deleted. */
+        PolicyChange: {
+            /**
+             * @example create
+             * @enum {string}
+             */
+            action: "create" | "change" | "delete";
+            /** @example {"name":"Orders"} */
+            after?: string;
+            /**
+             * @description Before and After are what it was and will be, as JSON.
+             * @example {"name":"db"}
+             */
+            before?: string;
+            /** @example db */
+            id: string;
+            /**
+             * @example network
+             * @enum {string}
+             */
+            kind: "network" | "resource" | "grant" | "policy-test";
+        };
         /** @description PolicyDecision is what is decided, whatever the hour. */
         PolicyDecision: {
             /** @example false */
@@ -3403,6 +3491,69 @@ export interface components {
             network_id?: string;
             /** @example db */
             resource_id?: string;
+        };
+        /** @description PolicyFile is the reply to GET /policy. */
+        PolicyFile: {
+            /**
+             * @description Document is YAML: networks, resources, grants and policy_tests, in the words of the API.
+             * @example resources:
+             *       - id: db
+             *         hosts: [db.corp]
+             *         ports: [5432]
+             */
+            document: string;
+        };
+        /** @description PolicyPlan is what a policy file changes, or has changed. */
+        PolicyPlan: {
+            changes: components["schemas"]["PolicyChange"][];
+            /**
+             * Format: int64
+             * @description how many things of the file are so already
+             * @example 1
+             */
+            unchanged: number;
+            /**
+             * @description Version stands for exactly these changes.
+             * @example 4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945
+             */
+            version: string;
+        };
+        /** @description PolicyPlanRequest asks what a policy file would change: POST /policy/plan. */
+        PolicyPlanRequest: {
+            /**
+             * @description Document is YAML: networks, resources, grants and policy_tests, in the words of the API, each with its id. Each thing is whole: what it does not say is empty.
+             * @example resources:
+             *       - id: db
+             *         hosts: [db.corp]
+             *         ports: [5432]
+             */
+            document: string;
+            /**
+             * @description Prune is a label: resources that carry it and are not in the file are deleted, and grants that are not in the file of such resources or of the label itself.
+             * @example app=shop
+             */
+            prune?: string;
+        };
+        /** @description PolicyRequest makes what a policy file says: POST /policy/apply. */
+        PolicyRequest: {
+            /**
+             * @description Document is YAML: networks, resources, grants and policy_tests, in the words of the API, each with its id. Each thing is whole: what it does not say is empty.
+             * @example resources:
+             *       - id: db
+             *         hosts: [db.corp]
+             *         ports: [5432]
+             */
+            document: string;
+            /**
+             * @description Prune is a label: resources that carry it and are not in the file are deleted, and grants that are not in the file of such resources or of the label itself.
+             * @example app=shop
+             */
+            prune?: string;
+            /**
+             * @description Version is that of the plan; absent takes any.
+             * @example 4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945
+             */
+            version?: string;
         };
         /** @description PolicyTest says what the rules must decide. A change after which it would not hold is refused. */
         PolicyTest: {
@@ -4593,6 +4744,21 @@ export interface components {
         };
         /**
          * @description * `in-use`: The network has connectors or resources, or is the default one; or grants name the resource. Move, revoke or delete what `in_use_by` lists; it has the first 20.
+         *     * `limit`: There can be no more objects of this kind, or the request is for too many at once. Delete some, or narrow the request.
+         *     * `policy-test`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
+         *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
+         */
+        InUseOrLimitOrPolicyTestOrIdempotencyInterrupted: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `in-use`: The network has connectors or resources, or is the default one; or grants name the resource. Move, revoke or delete what `in_use_by` lists; it has the first 20.
          *     * `policy-test`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
          */
         InUseOrPolicyTest: {
@@ -4766,6 +4932,22 @@ export interface components {
          *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
          */
         RequestDecidedOrIdempotencyInterrupted: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description * `revision`: The change named the revision of an earlier state. Read the object again, then repeat the change with its new revision.
+         *     * `in-use`: The network has connectors or resources, or is the default one; or grants name the resource. Move, revoke or delete what `in_use_by` lists; it has the first 20.
+         *     * `limit`: There can be no more objects of this kind, or the request is for too many at once. Delete some, or narrow the request.
+         *     * `policy-test`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
+         *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
+         */
+        RevisionOrInUseOrLimitOrPolicyTestOrIdempotencyInterrupted: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -9207,6 +9389,39 @@ export interface operations {
             503: components["responses"]["Timeout"];
         };
     };
+    exportPolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "document": "resources:\n  - id: db\n    hosts: [db.corp]\n    ports: [5432]\n"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PolicyFile"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
     listPolicyTests: {
         parameters: {
             query?: {
@@ -9529,6 +9744,135 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    applyPolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "document": "resources:\n  - id: db\n    hosts: [db.corp]\n    ports: [5432]\n",
+                 *       "prune": "app=shop",
+                 *       "version": "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PolicyRequest"];
+            };
+        };
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "changes": [
+                     *         {
+                     *           "action": "create",
+                     *           "after": "{\"name\":\"Orders\"}",
+                     *           "before": "{\"name\":\"db\"}",
+                     *           "id": "db",
+                     *           "kind": "network"
+                     *         }
+                     *       ],
+                     *       "unchanged": 1,
+                     *       "version": "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PolicyPlan"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            409: components["responses"]["RevisionOrInUseOrLimitOrPolicyTestOrIdempotencyInterrupted"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    planPolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description a name of the caller's choice for this request, such as a UUID: sent again within 24 hours, the request is not carried out again
+                 * @example 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "document": "resources:\n  - id: db\n    hosts: [db.corp]\n    ports: [5432]\n",
+                 *       "prune": "app=shop"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PolicyPlanRequest"];
+            };
+        };
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "changes": [
+                     *         {
+                     *           "action": "create",
+                     *           "after": "{\"name\":\"Orders\"}",
+                     *           "before": "{\"name\":\"db\"}",
+                     *           "id": "db",
+                     *           "kind": "network"
+                     *         }
+                     *       ],
+                     *       "unchanged": 1,
+                     *       "version": "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PolicyPlan"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["ForbiddenOrCSRF"];
+            409: components["responses"]["InUseOrLimitOrPolicyTestOrIdempotencyInterrupted"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            421: components["responses"]["WrongHost"];
+            422: components["responses"]["IdempotencyKeyReused"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Timeout"];
