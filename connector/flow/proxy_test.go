@@ -74,14 +74,14 @@ func headerBytes(family byte, from, to netip.AddrPort, tunneler spiffeid.ID, nam
 		rest = binary.BigEndian.AppendUint16(rest, a.Port())
 	}
 	tlv := func(kind byte, value string) {
-		rest = append(binary.BigEndian.AppendUint16(append(rest, kind), uint16(len(value))), value...) //nolint:gosec // some bytes
+		rest = append(binary.BigEndian.AppendUint16(append(rest, kind), uint16(len(value))), value...)
 	}
 	tlv(0xe5, tunneler.String())
 	if name != "" {
 		tlv(0x02, name)
 	}
 	out := append([]byte("\r\n\r\n\x00\r\nQUIT\n\x21"), family)
-	return append(binary.BigEndian.AppendUint16(out, uint16(len(rest))), rest...) //nolint:gosec // some bytes
+	return append(binary.BigEndian.AppendUint16(out, uint16(len(rest))), rest...)
 }
 
 // TestATargetIsToldWhoseConnectionItGets before anything else.

@@ -60,7 +60,7 @@ func newFlowRecords(now func() time.Time) *flowRecords {
 func (f *flowRecords) add(r *zerotrustv1.FlowRecord) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if r.GetCode() == uint32(flow.CodeRefused) && !f.refusals.AllowKey(r.GetSpiffeId()) {
+	if r.GetCode() == uint32(flow.CodeRefused) && !r.GetConnected() && !f.refusals.AllowKey(r.GetSpiffeId()) {
 		f.merge(r)
 		return
 	}

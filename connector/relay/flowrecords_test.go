@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -178,6 +179,29 @@ func TestAConnectorThatEndsSendsWhatItHas(t *testing.T) {
 	for count < 25 {
 		for _, r := range s.records(t).GetRecords() {
 			count += r.GetCount()
+		}
+	}
+}
+
+// TestACarriedFlowIsNeverCountedAsARefusal, whatever its code says: its target and its bytes
+// would be gone.
+func TestACarriedFlowIsNeverCountedAsARefusal(t *testing.T) {
+	t.Parallel()
+	_, record, c := recording(t)
+	s := c.next(t)
+	s.hello(t)
+	s.policy(t, 1, laptopID)
+	s.applied(t, 1)
+	const carried = 200
+	for i := range carried {
+		r := flowTo(fmt.Sprint("host-", i), uint32(flow.CodeRefused))
+		r.Connected = true
+		record(r)
+	}
+	for count := 0; count < carried; {
+		for _, r := range s.records(t).GetRecords() {
+			require.EqualValues(t, 1, r.GetCount())
+			count++
 		}
 	}
 }

@@ -280,3 +280,28 @@ func TestAFlowConnectionOfWhoIsNotAdmittedIsCut(t *testing.T) {
 	}
 	require.Error(t, err)
 }
+
+// TestARevokedTunnelerOpensNothingOnALostSession: it is taken for new flows for seconds, and
+// belongs to nobody whom a sweep of the sessions finds.
+func TestARevokedTunnelerOpensNothingOnALostSession(t *testing.T) {
+	t.Parallel()
+	w, s, _ := carrying(t)
+	laptop := w.roam(t)
+	_, end := laptop.session(t, w)
+	to := echoing(t)
+	c := laptop.open(t, to)
+	echoes(t, c, "hello")
+	end()
+	require.Eventually(t, func() bool { return len(w.relay.Sessions()) == 0 }, soon, time.Millisecond)
+	echoes(t, c, "flows wait for the next session")
+	s.policy(t, 2, phoneID)
+	s.applied(t, 2)
+	_, err := c.Read(make([]byte, 1))
+	require.Error(t, err, "the open flow ends")
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		_, err := laptop.Open(ctx, to)
+		cancel()
+		require.Error(t, err)
+	}
+}

@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"math"
 	"strings"
 	"time"
 )
@@ -86,12 +87,16 @@ type Sum struct {
 
 // Add adds o.
 func (s *Sum) Add(o Sum) {
-	s.Flows += o.Flows
-	s.Refused += o.Refused
-	s.Failed += o.Failed
-	s.Up += o.Up
-	s.Down += o.Down
-	s.Lost += o.Lost
+	for _, n := range []struct {
+		sum  *int64
+		more int64
+	}{{&s.Flows, o.Flows}, {&s.Refused, o.Refused}, {&s.Failed, o.Failed}, {&s.Up, o.Up}, {&s.Down, o.Down}, {&s.Lost, o.Lost}} {
+		if *n.sum > math.MaxInt64-n.more {
+			*n.sum = math.MaxInt64 // a connector may report what it likes
+			continue
+		}
+		*n.sum += n.more
+	}
 }
 
 // sumOf is what one record adds.

@@ -19,6 +19,8 @@ const (
 	// maxWaiting bounds the records that wait for the database, some 20 MB. What has no
 	// room stays at its connector.
 	maxWaiting = 40_000
+	// maxWaitingOf is what one connector may have of it, before what it sends next.
+	maxWaitingOf = maxWaiting / 2
 
 	pruneEvery = 10 * time.Minute
 	pruneBatch = 2000
@@ -50,7 +52,8 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	queue   []taken
-	waiting int // records in queue, and in the transaction that runs
+	waiting int            // records in queue, and in the transaction that runs
+	waits   map[string]int // those of each connector
 	minutes map[int64]Sum
 	open    map[string]opened // by connector
 	counts  Counts
@@ -79,7 +82,7 @@ type Counts struct {
 
 // New makes a Recorder.
 func New(c Config) *Recorder {
-	return &Recorder{cfg: c, ready: topic.NewHint(), minutes: map[int64]Sum{}, open: map[string]opened{}}
+	return &Recorder{cfg: c, ready: topic.NewHint(), minutes: map[int64]Sum{}, waits: map[string]int{}, open: map[string]opened{}}
 }
 
 // Take has a batch written soon, and done called then, which must not block. It says no when
@@ -87,9 +90,10 @@ func New(c Config) *Recorder {
 func (r *Recorder) Take(b Batch, done func(position uint64)) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.waiting > 0 && r.waiting+len(b.Records) > maxWaiting {
+	if r.waiting > 0 && r.waiting+len(b.Records) > maxWaiting || r.waits[b.Connector] > maxWaitingOf {
 		return false
 	}
+	r.waits[b.Connector] += len(b.Records)
 	r.waiting += len(b.Records)
 	r.queue = append(r.queue, taken{b, done})
 	r.ready.Wake()
@@ -274,6 +278,9 @@ func (r *Recorder) wrote(some []taken, written []Written, now time.Time) {
 	for i, t := range some {
 		w := written[i]
 		r.waiting -= len(t.Records)
+		if r.waits[t.Connector] -= len(t.Records); r.waits[t.Connector] == 0 {
+			delete(r.waits, t.Connector)
+		}
 		r.counts.Recorded += uint64(len(w.Records))
 		r.counts.Again += uint64(len(t.Records) - len(w.Records)) //nolint:gosec // never negative
 		r.counts.Lost += w.Lost

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -94,4 +95,30 @@ func size(t *testing.T, file string) (n int64) {
 		}
 	}
 	return n
+}
+
+// TestAConnectorThatReportsTooManyBytesBreaksNoSum: the totals of everybody are read at start.
+func TestAConnectorThatReportsTooManyBytesBreaksNoSum(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "controller.db"))
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	now := time.Now()
+	b := flows.Batch{Connector: "evil", Run: "run", First: 1, Last: 5}
+	for n := range uint64(5) {
+		b.Records = append(b.Records, flows.Numbered{Number: n + 1, Record: flows.Record{
+			Opened: now, Ended: now, Tunneler: "t", Connector: "evil", Network: "n", Target: "a:1", Connected: true, Code: "ok", Decision: "granted", Up: math.MaxInt64 / 4, Count: 1,
+		}})
+	}
+	_, err := s.AppendFlows(t.Context(), []flows.Batch{b}, now)
+	require.NoError(t, err)
+	minutes, err := s.FlowMinutes(t.Context(), now.Add(-time.Hour))
+	require.NoError(t, err)
+	require.Len(t, minutes, 1)
+	require.Positive(t, minutes[0].Up)
+	var sum flows.Sum
+	for range 3 {
+		sum.Add(minutes[0].Sum)
+	}
+	require.EqualValues(t, math.MaxInt64, sum.Up)
+	require.EqualValues(t, 15, sum.Flows)
 }

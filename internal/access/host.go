@@ -172,8 +172,8 @@ func checkedPattern(p Pattern, err error) (Pattern, error) {
 	return p, nil
 }
 
-// ParsePrefix reads addresses such as 10.1.0.0/16 or one address, and sets the host bits
-// to 0.
+// ParsePrefix reads addresses such as 10.1.0.0/16 or one address. An address with the length of
+// a prefix that it does not begin is refused: whoever wrote it may have meant less.
 func ParsePrefix(text string) (netip.Prefix, error) {
 	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
 		addr = addr.Unmap()
@@ -189,7 +189,10 @@ func ParsePrefix(text string) (netip.Prefix, error) {
 		}
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
-	return p.Masked(), nil
+	if whole := p.Masked(); whole != p {
+		return p, fmt.Errorf("%q is an address within %s: write that for all of it, or %s for this one alone", short(text), whole, p.Addr())
+	}
+	return p, nil
 }
 
 // ParsePrefixes reads the prefixes that a network declares, and sorts them. Errors: a

@@ -238,6 +238,9 @@ func (a *Acceptor) leave(s *served) {
 func (a *Acceptor) beginFlow(s *served) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if err := a.admitted(s); err != nil {
+		return err
+	}
 	switch l := a.cfg.Limits; {
 	case a.stopping:
 		return ErrStopping
@@ -250,12 +253,22 @@ func (a *Acceptor) beginFlow(s *served) error {
 	return nil
 }
 
+// admitted asks again whether the tunneler may be here. A session that was lost outlives the
+// revocation of its tunneler by seconds, and a connection that is new then waits for its policy:
+// Sweep has seen neither. It needs the lock, so that what Sweep misses is refused here.
+func (a *Acceptor) admitted(s *served) error {
+	if err := a.cfg.Admit(s.link.of); err != nil {
+		return errors.Join(ErrRevoked, err)
+	}
+	return nil
+}
+
 // endFlow undoes beginFlow. A connection that is idle while we stop is not needed any more.
 func (a *Acceptor) endFlow(s *served) {
 	a.mu.Lock()
 	a.flows--
 	s.peer.flows--
-	s.busy = false
+	s.busy, s.running = false, nil
 	stopping := a.stopping
 	a.mu.Unlock()
 	if stopping {
@@ -284,11 +297,18 @@ func (a *Acceptor) Sweep(ids []spiffeid.ID, judge func(*mtls.Conn) error) (cut i
 	return cut
 }
 
-// cut ends a connection that is there still, beside its caller.
-func (a *Acceptor) cut(s *served, reason error) {
+// begun notes the flow that a connection carries from now on.
+func (a *Acceptor) begun(s *served, f *Flow) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, there := a.served[s]; there {
+	s.running = f
+}
+
+// cut ends the connection of a flow, beside its caller, unless it carries another one by now.
+func (a *Acceptor) cut(c *carried, reason error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := c.served; s.running == c.flow {
 		a.work.Go(func() { _ = s.link.cut(reason) })
 	}
 }

@@ -164,6 +164,9 @@ func (s *served) verify(b *bound, c Claim) error {
 	if b == nil || b.over || b.Link.Peer() != of.Peer() {
 		return ErrBinding
 	}
+	if err := s.acceptor.admitted(s); err != nil {
+		return err
+	}
 	value, err := of.Derive(ConnectionLabel)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -388,4 +389,43 @@ func dialTLS(t *testing.T, address string, c *tls.Config) (*tls.Conn, error) {
 		return nil, err
 	}
 	return conn.(*tls.Conn), nil
+}
+
+// TestATunnelerDoesNotChooseWhatItsRecordSays: whatever it resets a flow with, its connector
+// notes that it ended it.
+func TestATunnelerDoesNotChooseWhatItsRecordSays(t *testing.T) {
+	t.Parallel()
+	p, g, s := pair(t)
+	to := target(t, echo)
+	for code := flow.CodeRefused; code <= flow.LastCode; code++ {
+		r := p.bound(t, g, s)
+		r.send(t, flow.TypeOpen, to.AppendOpen(nil)...)
+		r.expect(t, flow.TypeSeen)
+		r.expect(t, flow.TypeResult, 0)
+		r.send(t, flow.TypeReset, byte(code))
+		e := g.handler.end(t)
+		require.True(t, e.Connected)
+		require.ErrorIs(t, e.Reason, flow.ErrAborted)
+		require.Equal(t, flow.CodeAborted, flow.CodeOf(e.Reason))
+	}
+}
+
+// TestACutThatComesLateEndsNoOtherFlow: the connection of a flow that is over carries the next.
+func TestACutThatComesLateEndsNoOtherFlow(t *testing.T) {
+	t.Parallel()
+	p, g, _ := pair(t)
+	to := target(t, echo)
+	c := p.dial(t, to)
+	first := g.handler.last()
+	require.NoError(t, c.CloseWrite())
+	_, err := c.Read(make([]byte, 1))
+	require.Error(t, err)
+	require.NoError(t, c.Close())
+	g.handler.end(t)
+	next := p.dial(t, to)
+	require.Same(t, first.Conn, g.handler.last().Conn, "one connection carries both")
+	first.Cut(flow.ErrRevoked)
+	require.NoError(t, next.SetReadDeadline(time.Now().Add(500*time.Millisecond)))
+	_, err = next.Read(make([]byte, 1))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded, "nothing ends it")
 }

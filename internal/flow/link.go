@@ -259,6 +259,9 @@ func (l *link) receive() (Header, []byte, error) {
 	}
 	if h.Type == TypeReset {
 		err := code.Err()
+		if l.side == SideConnector {
+			err = ErrAborted // what else a tunneler says of it would stand in the record of the flow
+		}
 		l.end(err)
 		return h, payload, err
 	}

@@ -24,6 +24,8 @@ type served struct {
 	bound *bound
 	busy  bool // a flow was accepted
 
+	running *Flow // until its end
+
 	flow *carried // of the reader
 }
 
@@ -117,9 +119,10 @@ func (s *served) open(payload []byte) error {
 	ctx, cancel := context.WithCancelCause(s.acceptor.life)
 	c := &carried{
 		served: s, cancel: cancel, done: make(chan struct{}), rose: make(chan struct{}),
-		flow: NewFlow(s.link.of.Peer(), t, func(reason error) { s.acceptor.cut(s, reason) }),
 	}
+	c.flow = NewFlow(s.link.of.Peer(), t, func(reason error) { s.acceptor.cut(c, reason) })
 	c.flow.Conn = s.link.of
+	s.acceptor.begun(s, c.flow)
 	if from, ok := s.link.of.RemoteAddr().(*net.TCPAddr); ok {
 		c.flow.From = from.AddrPort()
 	}

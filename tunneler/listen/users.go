@@ -113,10 +113,22 @@ func (q *socketQuery) Serialize() []byte { return q[:] }
 // listens there, which has another peer; one that has closed has no inode, and its user is gone
 // with it.
 func (q *socketQuery) user(answer []byte) (uint32, error) {
-	if len(answer) < diagAnswer || answer[0] != q[0] ||
-		!bytes.Equal(answer[diagAnswerID:diagAnswerID+diagPeers], q[diagRequestID:diagRequestID+diagPeers]) ||
-		binary.NativeEndian.Uint32(answer[diagInode:]) == 0 {
+	if len(answer) < diagAnswer || !q.isOf(answer) || binary.NativeEndian.Uint32(answer[diagInode:]) == 0 {
 		return overflow, errNoUser
 	}
 	return binary.NativeEndian.Uint32(answer[diagUID:]), nil
+}
+
+// mapped begins an IPv4 address of a socket of both families, as those of Java are.
+var mapped = []byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}
+
+// isOf says whether the answer is of the two addresses that were asked for.
+func (q *socketQuery) isOf(answer []byte) bool {
+	asked, got := q[diagRequestID:][:diagPeers], answer[diagAnswerID:][:diagPeers]
+	if q[0] != unix.AF_INET || answer[0] != unix.AF_INET6 {
+		return answer[0] == q[0] && bytes.Equal(got, asked)
+	}
+	return bytes.Equal(got[:4], asked[:4]) &&
+		bytes.Equal(got[4:20], append(mapped[:12:12], asked[4:8]...)) &&
+		bytes.Equal(got[20:36], append(mapped[:12:12], asked[20:24]...))
 }

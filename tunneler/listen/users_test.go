@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // pair is a connection, as its listener has it, and its other end.
@@ -82,6 +83,26 @@ func TestAnAnswerAboutAnotherConnectionIsNotTaken(t *testing.T) {
 	require.ErrorIs(t, err, errNoUser)
 	_, err = newSocketQuery(&net.UnixAddr{}, &net.TCPAddr{})
 	require.ErrorIs(t, err, errNoUser)
+}
+
+// TestAClientOfBothFamiliesIsKnown: a program may connect to 127.0.0.1 by a socket of IPv6.
+func TestAClientOfBothFamiliesIsKnown(t *testing.T) {
+	t.Parallel()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	to := unix.SockaddrInet6{Port: l.Addr().(*net.TCPAddr).Port}
+	copy(to.Addr[:], net.IPv4(127, 0, 0, 1).To16())
+	require.NoError(t, unix.Connect(fd, &to))
+	c, err := l.Accept()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	uid, err := userOf(c)
+	require.NoError(t, err)
+	require.EqualValues(t, os.Getuid(), uid)
 }
 
 // BenchmarkUserOf is a part of each new flow of a local listener.

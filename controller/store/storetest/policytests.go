@@ -74,8 +74,10 @@ func policyTests(t *testing.T, open func(string) Store) {
 	changes, err := s.Changes(ctx, before, 10)
 	require.NoError(t, err)
 	require.Equal(t, []changelog.Change{
-		{Seq: before + 1, Kind: changelog.PolicyTest, ID: "a", Op: changelog.Created}, {Seq: before + 2, Kind: changelog.PolicyTest, ID: "b", Op: changelog.Created},
-		{Seq: before + 3, Kind: changelog.PolicyTest, ID: "c", Op: changelog.Created}, {Seq: before + 4, Kind: changelog.PolicyTest, ID: "a", Op: changelog.Changed},
+		{Seq: before + 1, Kind: changelog.PolicyTest, ID: "a", Op: changelog.Created},
+		{Seq: before + 2, Kind: changelog.PolicyTest, ID: "b", Op: changelog.Created},
+		{Seq: before + 3, Kind: changelog.PolicyTest, ID: "c", Op: changelog.Created},
+		{Seq: before + 4, Kind: changelog.PolicyTest, ID: "a", Op: changelog.Changed},
 		{Seq: before + 5, Kind: changelog.PolicyTest, ID: "b", Op: changelog.Deleted},
 	}, changes)
 }
