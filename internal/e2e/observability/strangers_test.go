@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/bulk"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
@@ -58,6 +59,8 @@ func strangers(t *testing.T, w *watch) {
 	s.alerted("ZeroTrustReconnectStorm", here, since)
 
 	s.fires("ZeroTrustReproofRefused", at(s.Run.Health, "link", "control"), func() { s.proveAnother(signer) })
+
+	s.fires("ZeroTrustFlowRecordsLost", here, func() { s.reportLost(peers[1], laptop) })
 
 	s.fires("ZeroTrustEnrollmentRefusals", here, func() {
 		token, err := s.Token(t.Context(), "tunneler", "meant")
@@ -122,10 +125,11 @@ func (s *site) hello(own mtls.Identity, id, instance string) {
 	defer func() { require.NoError(s.t, conn.Close()) }()
 	ctx, cancel := context.WithTimeout(s.t.Context(), soon)
 	defer cancel()
-	require.NoError(s.t, greet(ctx, conn, id, instance))
+	_, err := greet(ctx, conn, id, instance)
+	require.NoError(s.t, err)
 }
 
-func greet(ctx context.Context, conn *grpc.ClientConn, id, instance string) error {
+func greet(ctx context.Context, conn *grpc.ClientConn, id, instance string) (zerotrustv1.ControlPlaneService_ConnectClient, error) {
 	stream, err := zerotrustv1.NewControlPlaneServiceClient(conn).Connect(ctx)
 	if err == nil {
 		err = stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Hello{Hello: &zerotrustv1.ConnectorHello{
@@ -136,7 +140,33 @@ func greet(ctx context.Context, conn *grpc.ClientConn, id, instance string) erro
 	if err == nil {
 		_, err = stream.Recv()
 	}
-	return err
+	return stream, err
+}
+
+// reportLost is a connector that had no room for the records of three flows, and has one.
+func (s *site) reportLost(own mtls.Identity, of *world.Host) {
+	s.t.Helper()
+	conn := s.dial(own)
+	defer func() { require.NoError(s.t, conn.Close()) }()
+	ctx, cancel := context.WithTimeout(s.t.Context(), soon)
+	defer cancel()
+	stream, err := greet(ctx, conn, connector(1).ID, "one")
+	require.NoError(s.t, err)
+	tunneler, err := identity.Workload{Kind: identity.KindTunneler, ID: of.ID}.SPIFFEID(spiffeid.RequireTrustDomainFromString(s.Run.TrustDomain))
+	require.NoError(s.t, err)
+	now := timestamppb.Now()
+	require.NoError(s.t, stream.Send(&zerotrustv1.ConnectRequest{Message: &zerotrustv1.ConnectRequest_Flows{Flows: &zerotrustv1.FlowRecords{
+		First: 1, Lost: 3, Records: []*zerotrustv1.FlowRecord{{
+			SpiffeId: tunneler.String(), Host: "db.corp", Port: 5432, NetworkId: "default", Decision: "no_resource", Code: 1, OpenedAt: now, EndedAt: now, Count: 1,
+		}},
+	}}}))
+	for {
+		answer, err := stream.Recv()
+		require.NoError(s.t, err)
+		if answer.GetFlowsRecorded() != nil {
+			return
+		}
+	}
 }
 
 // proveAnother is a connector that proves, on the connection of its own SVID, the
@@ -154,7 +184,7 @@ func (s *site) proveAnother(signer *bulk.Signer) {
 	defer cancel()
 	var greeted error
 	err = reproof.NewClient(own, zap.NewNop()).Around(ctx, conn, func(ctx context.Context) error {
-		greeted = greet(ctx, conn, connector(1).ID, "one")
+		_, greeted = greet(ctx, conn, connector(1).ID, "one")
 		if greeted != nil {
 			return greeted
 		}
