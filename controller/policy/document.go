@@ -124,7 +124,7 @@ func within(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what was joined here
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		var out []error
 		for _, one := range many.Unwrap() {
 			out = append(out, within(name, one))

@@ -370,7 +370,7 @@ func TestAnyHistoryOfRulesIsDecidedAsExplainDoes(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(8) {
 		b, ctx := newRulebook(t), t.Context()
-		random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // the same histories each time
+		random := rand.New(rand.NewPCG(seed, 1))
 		f := b.members()
 		_, err := f.CreateNetwork(ctx, fleet.NetworkText{ID: "lab"}, ann)
 		require.NoError(t, err)

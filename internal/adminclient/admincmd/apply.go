@@ -114,7 +114,7 @@ func inFile(file string, err error) error {
 func readPolicyFile(cmd *cobra.Command, name string) (string, error) {
 	in := cmd.InOrStdin()
 	if name != "-" {
-		file, err := os.Open(name) //nolint:gosec // the file that its user names
+		file, err := os.Open(name)
 		if err != nil {
 			return "", err
 		}
