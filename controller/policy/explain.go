@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -48,7 +49,7 @@ func (r *Rules) Explain(ctx context.Context, q Question) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	sets, err := setsOf(ctx, store, td, q.NetworkID)
+	sets, err := setsOf(ctx, store, td, q, caller.Labels)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -97,8 +98,10 @@ type networkSet struct {
 	set     *access.Set
 }
 
-// setsOf compiles the sets of all networks, or of one, by id.
-func setsOf(ctx context.Context, store ExplainStore, td spiffeid.TrustDomain, only string) ([]networkSet, error) {
+// setsOf compiles what decides about one tunneler with these labels in each network that has
+// resources, or in one. Only its own grants are in a set: there may be 50,000 of others, and
+// 500 networks.
+func setsOf(ctx context.Context, store ExplainStore, td spiffeid.TrustDomain, q Question, labels access.Labels) ([]networkSet, error) {
 	networks, err := store.Networks(ctx)
 	if err != nil {
 		return nil, err
@@ -111,25 +114,32 @@ func setsOf(ctx context.Context, store ExplainStore, td spiffeid.TrustDomain, on
 	if err != nil {
 		return nil, err
 	}
-	sets, out := map[string]*access.Set{}, []networkSet(nil)
+	grants = slices.DeleteFunc(grants, func(g Grant) bool { return !g.Subject.Is(q.TunnelerID, labels) })
+	of := map[string][]Resource{}
+	for _, r := range resources {
+		of[r.NetworkID] = append(of[r.NetworkID], r)
+	}
+	var out []networkSet
+	there := false
 	for _, n := range networks {
-		if only != "" && n.ID != only {
+		if q.NetworkID != "" && n.ID != q.NetworkID {
 			continue
+		}
+		if there = true; len(of[n.ID]) == 0 {
+			continue // nobody reaches anything there
 		}
 		s := access.NewSet(td)
 		s.Declare(n.Prefixes)
+		for _, r := range of[n.ID] {
+			s.PutResource(r.Resource)
+		}
 		for _, g := range grants {
 			s.PutGrant(g.Grant)
 		}
-		sets[n.ID], out = s, append(out, networkSet{n.ID, s})
+		out = append(out, networkSet{n.ID, s})
 	}
-	if only != "" && len(out) == 0 {
+	if q.NetworkID != "" && !there {
 		return nil, fleet.ErrNotFound
-	}
-	for _, r := range resources {
-		if s, ok := sets[r.NetworkID]; ok {
-			s.PutResource(r.Resource)
-		}
 	}
 	return out, nil
 }

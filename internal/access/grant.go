@@ -80,6 +80,15 @@ func (s Subject) Tunneler() (id string, ok bool) { return s.value, s.kind == kin
 // Label is the label that the subject is; ok is false for a tunneler.
 func (s Subject) Label() (l Label, ok bool) { return Label{s.key, s.value}, s.kind == kindLabel }
 
+// Is says whether a tunneler with these labels is the subject.
+func (s Subject) Is(tunneler string, labels Labels) bool {
+	if id, ok := s.Tunneler(); ok {
+		return id == tunneler
+	}
+	value, has := labels[s.key]
+	return has && value == s.value
+}
+
 // String is the object as people write it.
 func (o Object) String() string { return referenceText(o.kind, o.key, o.value) }
 
