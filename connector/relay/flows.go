@@ -2,6 +2,7 @@ package relay
 
 import (
 	"errors"
+	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
@@ -11,12 +12,17 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/reproof"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
 // errFlowMisbehaved is what the audit log says of a flow connection that was cut for what the
 // tunneler sent on it.
 var errFlowMisbehaved = errors.New("the tunneler broke the flow protocol")
+
+// Connections of one tunneler that are logged because it broke the protocol. The audit log counts
+// all of them.
+const misbehavedEvery, misbehavedBurst = 10 * time.Second, 10
 
 // newFlows takes the flows of those whom the policy admits.
 func (r *Relay) newFlows() (*flow.Acceptor, error) {
@@ -26,12 +32,15 @@ func (r *Relay) newFlows() (*flow.Acceptor, error) {
 		return nil, err
 	}
 	r.carrier = carrier
+	logged := sourcelimit.NewIdentities(misbehavedEvery, misbehavedBurst, time.Now)
 	return flow.NewAcceptor(flow.AcceptorConfig{
 		Handler: carrier, Admit: r.policy.connected, Limits: r.cfg.Limits,
 		Lapse: func(session *mtls.Conn, over func(error)) func() { return reproof.Lapse(session, r.cfg.Identity, over) },
 		Misbehaved: func(c *mtls.Conn, err error) {
-			log.Warn("tunneler broke the flow protocol, connection closed",
-				zap.Stringer("spiffe_id", c.Peer()), zap.Stringer("caller_addr", c.RemoteAddr()), zap.Error(err))
+			if logged.AllowKey(c.Peer().String()) {
+				log.Warn("tunneler broke the flow protocol, connection closed",
+					zap.Stringer("spiffe_id", c.Peer()), zap.Stringer("caller_addr", c.RemoteAddr()), zap.Error(err))
+			}
 			r.refused.add(c.Peer().String(), c.RemoteAddr().String(), errFlowMisbehaved)
 		},
 		Log: log,

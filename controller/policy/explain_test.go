@@ -47,7 +47,9 @@ func (m manyRules) Grants(context.Context) (out []policy.Grant, err error) {
 	return out, nil
 }
 
-func (m manyRules) TunnelersByID(context.Context, []string) ([]fleet.Tunneler, error) { return nil, nil }
+func (m manyRules) TunnelersByID(context.Context, []string) ([]fleet.Tunneler, error) {
+	return nil, nil
+}
 
 // TestExplainCostsNotTheFleetInEachNetwork: whoever may read could ask often.
 func TestExplainCostsNotTheFleetInEachNetwork(t *testing.T) {

@@ -81,7 +81,7 @@ const (
 	TypeInUse            = "urn:grpccontroller:problem:in-use"
 	TypeLimit            = "urn:grpccontroller:problem:limit"
 	TypeSelection        = "urn:grpccontroller:problem:selection"
-	TypePolicyTest       = "urn:grpccontroller:problem:policy-test"
+	TypePolicyTest       = "urn:grpccontroller:problem:policy-tests-broken"
 	TypeInternal         = "urn:grpccontroller:problem:internal"
 	TypeTimeout          = "urn:grpccontroller:problem:timeout"
 )

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 )
 
 // Protocol is what a face speaks.
@@ -97,10 +99,16 @@ type Server struct {
 	faces []face
 	room  chan struct{}
 
+	strangers *sourcelimit.Keyed[uint32] // whose refusals are logged, by uid
+	unlogged  atomic.Int64
+
 	flows sync.WaitGroup
 	life  context.Context //nolint:containedctx // until Drain: flows end with it
 	end   context.CancelFunc
 }
+
+// Refusals of one user that are logged: any user of this host may connect.
+const strangersEvery, strangersBurst = 10 * time.Second, 10
 
 type face struct {
 	Face
@@ -113,7 +121,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Ended == nil {
 		cfg.Ended = func(Outcome) {}
 	}
-	s := &Server{cfg: cfg, room: make(chan struct{}, cfg.Most)}
+	s := &Server{cfg: cfg, room: make(chan struct{}, cfg.Most), strangers: sourcelimit.NewKeyed[uint32](strangersEvery, strangersBurst, time.Now)}
 	s.life, s.end = context.WithCancel(context.Background())
 	for _, f := range cfg.Faces {
 		l, err := listenAt(f)

@@ -44,7 +44,11 @@ func (s *Server) serve(cut context.Context, f Face, c net.Conn) {
 	}
 	if err != nil {
 		out.Failure = err
-		s.cfg.Log.Info("connection refused", zap.String("protocol", string(f.Protocol)), zap.Uint32("uid", out.User), zap.Error(err))
+		if s.strangers.AllowKey(out.User) {
+			s.cfg.Log.Info("connection refused", zap.String("protocol", string(f.Protocol)), zap.Uint32("uid", out.User), zap.Int64("not_logged", s.unlogged.Swap(0)), zap.Error(err))
+		} else {
+			s.unlogged.Add(1)
+		}
 		reset(c)
 		return
 	}

@@ -1,11 +1,15 @@
 package listen
 
 import (
+	"context"
 	"net"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 	"golang.org/x/sys/unix"
 )
 
@@ -103,6 +107,34 @@ func TestAClientOfBothFamiliesIsKnown(t *testing.T) {
 	uid, err := userOf(c)
 	require.NoError(t, err)
 	require.EqualValues(t, os.Getuid(), uid)
+}
+
+// TestAUserWhoMayNotConnectDoesNotFillTheLog: each line is one of many, and says of how many.
+func TestAUserWhoMayNotConnectDoesNotFillTheLog(t *testing.T) {
+	t.Parallel()
+	core, logs := observer.New(zap.InfoLevel)
+	s, err := New(Config{
+		Faces: []Face{{Protocol: SOCKS5, Network: "tcp", Address: "127.0.0.1:0"}}, Users: Users{4242}, Log: zap.New(core),
+	})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	for range 200 {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addresses()[0].String())
+		if err != nil {
+			continue // it was reset before it was there
+		}
+		_, err = c.Read(make([]byte, 1))
+		require.Error(t, err)
+		require.NoError(t, c.Close())
+	}
+	stop()
+	require.NoError(t, <-served)
+	s.Drain(time.Second)
+	lines := logs.FilterMessage("connection refused").Len()
+	require.Positive(t, lines)
+	require.Less(t, lines, 20)
 }
 
 // BenchmarkUserOf is a part of each new flow of a local listener.

@@ -4646,10 +4646,10 @@ export interface components {
         /**
          * @description * `exists`: There is an object with this id. Choose another id, or change the object that is there.
          *     * `limit`: There can be no more objects of this kind, or the request is for too many at once. Delete some, or narrow the request.
-         *     * `policy-test`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
+         *     * `policy-tests-broken`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
          *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
          */
-        ExistsOrLimitOrPolicyTestOrIdempotencyInterrupted: {
+        ExistsOrLimitOrPolicyTestsBrokenOrIdempotencyInterrupted: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -4745,10 +4745,10 @@ export interface components {
         /**
          * @description * `in-use`: The network has connectors or resources, or is the default one; or grants name the resource. Move, revoke or delete what `in_use_by` lists; it has the first 20.
          *     * `limit`: There can be no more objects of this kind, or the request is for too many at once. Delete some, or narrow the request.
-         *     * `policy-test`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
+         *     * `policy-tests-broken`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
          *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
          */
-        InUseOrLimitOrPolicyTestOrIdempotencyInterrupted: {
+        InUseOrLimitOrPolicyTestsBrokenOrIdempotencyInterrupted: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -4759,9 +4759,9 @@ export interface components {
         };
         /**
          * @description * `in-use`: The network has connectors or resources, or is the default one; or grants name the resource. Move, revoke or delete what `in_use_by` lists; it has the first 20.
-         *     * `policy-test`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
+         *     * `policy-tests-broken`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
          */
-        InUseOrPolicyTest: {
+        InUseOrPolicyTestsBroken: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -4917,8 +4917,8 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description * `policy-test`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first. */
-        PolicyTest: {
+        /** @description * `policy-tests-broken`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first. */
+        PolicyTestsBroken: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -4944,10 +4944,10 @@ export interface components {
          * @description * `revision`: The change named the revision of an earlier state. Read the object again, then repeat the change with its new revision.
          *     * `in-use`: The network has connectors or resources, or is the default one; or grants name the resource. Move, revoke or delete what `in_use_by` lists; it has the first 20.
          *     * `limit`: There can be no more objects of this kind, or the request is for too many at once. Delete some, or narrow the request.
-         *     * `policy-test`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
+         *     * `policy-tests-broken`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
          *     * `idempotency-interrupted`: The first request with this Idempotency-Key is being carried out, or the controller stopped while it was. List the objects to see whether it was carried out. If it was not, use another Idempotency-Key.
          */
-        RevisionOrInUseOrLimitOrPolicyTestOrIdempotencyInterrupted: {
+        RevisionOrInUseOrLimitOrPolicyTestsBrokenOrIdempotencyInterrupted: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -4958,9 +4958,9 @@ export interface components {
         };
         /**
          * @description * `revision`: The change named the revision of an earlier state. Read the object again, then repeat the change with its new revision.
-         *     * `policy-test`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
+         *     * `policy-tests-broken`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
          */
-        RevisionOrPolicyTest: {
+        RevisionOrPolicyTestsBroken: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -4985,9 +4985,9 @@ export interface components {
         /**
          * @description * `revision`: The change named the revision of an earlier state. Read the object again, then repeat the change with its new revision.
          *     * `revoked`: The member, host or API key was revoked, or the key has expired. Enroll it again, or create another key.
-         *     * `policy-test`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
+         *     * `policy-tests-broken`: After the change a policy test would not hold that holds now, or the test that is created or changed does not hold. Nothing was changed. `policy_tests` has the first 20 with what would be decided. Change the rules otherwise, or change or delete the test first.
          */
-        RevisionOrRevokedOrPolicyTest: {
+        RevisionOrRevokedOrPolicyTestsBroken: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
@@ -6759,7 +6759,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["RevisionOrRevokedOrPolicyTest"];
+            409: components["responses"]["RevisionOrRevokedOrPolicyTestsBroken"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
@@ -7479,7 +7479,7 @@ export interface operations {
             400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
-            409: components["responses"]["ExistsOrLimitOrPolicyTestOrIdempotencyInterrupted"];
+            409: components["responses"]["ExistsOrLimitOrPolicyTestsBrokenOrIdempotencyInterrupted"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
@@ -7565,7 +7565,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["PolicyTest"];
+            409: components["responses"]["PolicyTestsBroken"];
             421: components["responses"]["WrongHost"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
             500: components["responses"]["Internal"];
@@ -7629,7 +7629,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["RevisionOrPolicyTest"];
+            409: components["responses"]["RevisionOrPolicyTestsBroken"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
@@ -8792,7 +8792,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["InUseOrPolicyTest"];
+            409: components["responses"]["InUseOrPolicyTestsBroken"];
             421: components["responses"]["WrongHost"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
             500: components["responses"]["Internal"];
@@ -8855,7 +8855,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["RevisionOrPolicyTest"];
+            409: components["responses"]["RevisionOrPolicyTestsBroken"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
@@ -9581,7 +9581,7 @@ export interface operations {
             400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
-            409: components["responses"]["ExistsOrLimitOrPolicyTestOrIdempotencyInterrupted"];
+            409: components["responses"]["ExistsOrLimitOrPolicyTestsBrokenOrIdempotencyInterrupted"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
@@ -9740,7 +9740,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["RevisionOrPolicyTest"];
+            409: components["responses"]["RevisionOrPolicyTestsBroken"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
@@ -9804,7 +9804,7 @@ export interface operations {
             400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
-            409: components["responses"]["RevisionOrInUseOrLimitOrPolicyTestOrIdempotencyInterrupted"];
+            409: components["responses"]["RevisionOrInUseOrLimitOrPolicyTestsBrokenOrIdempotencyInterrupted"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
@@ -9868,7 +9868,7 @@ export interface operations {
             400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
-            409: components["responses"]["InUseOrLimitOrPolicyTestOrIdempotencyInterrupted"];
+            409: components["responses"]["InUseOrLimitOrPolicyTestsBrokenOrIdempotencyInterrupted"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
@@ -10365,7 +10365,7 @@ export interface operations {
             400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
-            409: components["responses"]["ExistsOrLimitOrPolicyTestOrIdempotencyInterrupted"];
+            409: components["responses"]["ExistsOrLimitOrPolicyTestsBrokenOrIdempotencyInterrupted"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
@@ -10457,7 +10457,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["InUseOrPolicyTest"];
+            409: components["responses"]["InUseOrPolicyTestsBroken"];
             421: components["responses"]["WrongHost"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
             500: components["responses"]["Internal"];
@@ -10530,7 +10530,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["RevisionOrPolicyTest"];
+            409: components["responses"]["RevisionOrPolicyTestsBroken"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
@@ -11840,7 +11840,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["ForbiddenOrCSRF"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["RevisionOrRevokedOrPolicyTest"];
+            409: components["responses"]["RevisionOrRevokedOrPolicyTestsBroken"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             421: components["responses"]["WrongHost"];
