@@ -31,7 +31,7 @@ func main() {
 	api, err := NewClientWithResponses("http://localhost", WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: dial}}))
 	require(err == nil, "%v", err)
 	p := &program{api, ctx, os.Args[2]}
-	for _, part := range []func(){p.tokens, p.keys, p.people, p.requests, p.networks, p.members, p.controller} {
+	for _, part := range []func(){p.tokens, p.keys, p.people, p.requests, p.networks, p.rules, p.members, p.controller} {
 		part()
 	}
 }
@@ -148,6 +148,31 @@ func (p *program) networks() {
 	want[*UpdateConnectorResponse](200)(p.UpdateConnectorWithResponse(p.ctx, c.ID, ConnectorChange{NetworkID: ptr("default")}))
 	want[*DeleteNetworkResponse](204)(p.DeleteNetworkWithResponse(p.ctx, made.ID))
 	want[*GetNetworkResponse](404)(p.GetNetworkWithResponse(p.ctx, made.ID))
+}
+
+// rules makes a resource, a grant and a test of both, in the order in which each needs the other,
+// and removes them in the other order.
+func (p *program) rules() {
+	tunneler := want[*ListTunnelersResponse](200)(p.ListTunnelersWithResponse(p.ctx, nil)).JSON200.Tunnelers[0].ID
+	r := want[*CreateResourceResponse](201)(p.CreateResourceWithResponse(p.ctx, nil, ResourceRequest{ID: "sdk-db", NetworkID: ptr("default"), Hosts: []string{"db.sdk.corp"}, Ports: []string{"5432"}})).JSON201
+	want[*UpdateResourceResponse](200)(p.UpdateResourceWithResponse(p.ctx, r.ID, ResourceChange{Ports: &[]string{"5432-5433"}, Revision: &r.Revision}))
+	problem(want[*UpdateResourceResponse](409)(p.UpdateResourceWithResponse(p.ctx, r.ID, ResourceChange{Name: ptr("x"), Revision: &r.Revision})).ApplicationProblemJSON409, "revision")
+	require(want[*GetResourceResponse](200)(p.GetResourceWithResponse(p.ctx, r.ID)).JSON200.Ports[0] == "5432-5433", "the resource has other ports")
+	test := PolicyTestRequest{ID: ptr("sdk-test"), Subject: "tunneler/" + tunneler, Target: "db.sdk.corp:5433", Expect: "reach"}
+	problem(want[*CreatePolicyTestResponse](409)(p.CreatePolicyTestWithResponse(p.ctx, nil, test)).ApplicationProblemJSON409, "policy-tests-broken")
+	g := want[*CreateGrantResponse](201)(p.CreateGrantWithResponse(p.ctx, nil, GrantRequest{ID: ptr("sdk-grant"), Subject: test.Subject, Object: "resource/" + r.ID})).JSON201
+	want[*CreatePolicyTestResponse](201)(p.CreatePolicyTestWithResponse(p.ctx, nil, test))
+	broken := want[*DeleteGrantResponse](409)(p.DeleteGrantWithResponse(p.ctx, g.ID)).ApplicationProblemJSON409
+	problem(broken, "policy-tests-broken")
+	want[*UpdatePolicyTestResponse](200)(p.UpdatePolicyTestWithResponse(p.ctx, *test.ID, PolicyTestChange{Note: ptr("by a program")}))
+	require(*want[*GetPolicyTestResponse](200)(p.GetPolicyTestWithResponse(p.ctx, *test.ID)).JSON200.Note == "by a program", "the test has no note")
+	want[*DeletePolicyTestResponse](204)(p.DeletePolicyTestWithResponse(p.ctx, *test.ID))
+	want[*UpdateGrantResponse](200)(p.UpdateGrantWithResponse(p.ctx, g.ID, GrantChange{Until: ptr(time.Now().Add(time.Hour))}))
+	require(want[*GetGrantResponse](200)(p.GetGrantWithResponse(p.ctx, g.ID)).JSON200.Until != nil, "the grant has no end")
+	problem(want[*DeleteResourceResponse](409)(p.DeleteResourceWithResponse(p.ctx, r.ID)).ApplicationProblemJSON409, "in-use")
+	want[*DeleteGrantResponse](204)(p.DeleteGrantWithResponse(p.ctx, g.ID))
+	want[*DeleteResourceResponse](204)(p.DeleteResourceWithResponse(p.ctx, r.ID))
+	want[*GetResourceResponse](404)(p.GetResourceWithResponse(p.ctx, r.ID))
 }
 
 // members names and labels one of each kind, and revokes by id and by label.
