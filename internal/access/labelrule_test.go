@@ -27,7 +27,10 @@ func TestTheDashboardSaysWhatEachCodeMeans(t *testing.T) {
 	t.Parallel()
 	answers, err := os.ReadFile("../../webadmin/ui/src/pages/explain/answers.ts")
 	require.NoError(t, err)
+	doc, err := os.ReadFile("../../docs/access.md")
+	require.NoError(t, err)
 	for _, code := range access.Codes() {
+		require.Contains(t, string(doc), "`"+string(code)+"`")
 		require.Regexp(t, `(?m)^  `+string(code)+`:`, string(answers))
 	}
 	form, err := os.ReadFile("../../webadmin/ui/src/pages/resources/Form.tsx")

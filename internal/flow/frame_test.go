@@ -2,6 +2,8 @@ package flow_test
 
 import (
 	"bytes"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -196,4 +198,14 @@ func TestAnyTargetSurvivesTheWire(t *testing.T) {
 			t.Fatalf("%v became %v: %v", in, out, err)
 		}
 	})
+}
+
+// TestTheSpecificationNamesEachCode as records do.
+func TestTheSpecificationNamesEachCode(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../../docs/flows.md")
+	require.NoError(t, err)
+	for c := flow.CodeOK; c <= flow.LastCode; c++ {
+		require.Contains(t, string(doc), fmt.Sprintf("\n| %d | `%s` |", c, c))
+	}
 }
