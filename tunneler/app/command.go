@@ -81,9 +81,10 @@ func checkCommand() *cobra.Command {
   control plane  %v
   connectors     %s
   directory      kept %s
+  listens        %s
   outage budget  without a controller, sessions continue and are opened for as long as
                  connectors admit them (the controller's policy_age, 24h by default)
-%s`, identity.Workload{Kind: identity.KindTunneler, ID: cfg.TunnelerID}, cfg.TrustDomain, cfg.ControlAddresses(), use, kept, hostprogram.IdentityBudget)
+%s`, identity.Workload{Kind: identity.KindTunneler, ID: cfg.TunnelerID}, cfg.TrustDomain, cfg.ControlAddresses(), use, kept, cfg.describeFaces(), hostprogram.IdentityBudget)
 		return err
 	})
 }

@@ -36,20 +36,53 @@ func (c *FacesConfig) check(f *settings.Faults) {
 	}
 	for key, address := range map[string]string{"socks_listen": c.SOCKSListen, "http_listen": c.HTTPListen} {
 		if address != "" {
-			f.Require(settings.IsLoopback(address), key, "must be a loopback address, host:port: whoever reaches it reaches the resources; is %q", address)
+			f.Require(isLocal(address), key, "must be a loopback address, host:port: whoever reaches it reaches the resources; is %q", address)
 		}
 	}
+	all := []settings.Listener{{Key: "socks_listen", Address: c.SOCKSListen}, {Key: "http_listen", Address: c.HTTPListen}}
+	sockets := map[string]bool{c.LocalSocket: c.LocalSocket != ""}
 	for _, text := range c.Forwards {
-		if _, err := parseForward(text); err != nil {
+		at, err := parseForward(text)
+		if err != nil {
 			f.Add("forwards", "%v", err)
+			continue
 		}
+		if at.Network == "tcp" {
+			all = append(all, settings.Listener{Key: "forwards", Address: at.Address})
+			continue
+		}
+		f.Require(!sockets[at.Address], "forwards", "names the socket %s twice", at.Address)
+		sockets[at.Address] = true
 	}
 	for _, name := range c.AllowUsers {
 		if _, err := listen.ParseUser(name); err != nil {
 			f.Add("allow_users", "%v", err)
 		}
 	}
-	f.Apart(settings.Listener{Key: "socks_listen", Address: c.SOCKSListen}, settings.Listener{Key: "http_listen", Address: c.HTTPListen})
+	f.Apart(all...)
+}
+
+// isLocal says whether one can listen at host:port, and only this host reaches it.
+func isLocal(address string) bool { return settings.IsListener(address) && settings.IsLoopback(address) }
+
+// describeFaces says for a human where programs of this host connect.
+func (c *Config) describeFaces() string {
+	faces, _, err := c.faces()
+	if err != nil {
+		return err.Error()
+	}
+	lines := make([]string, 0, len(faces))
+	for _, f := range faces {
+		line := string(f.Protocol) + " at " + f.Address
+		if f.Protocol == listen.Forward {
+			line += " to " + f.Target.String()
+		}
+		lines = append(lines, line)
+	}
+	if len(lines) == 0 {
+		return "nowhere: LOCAL_SOCKET, SOCKS_LISTEN, HTTP_LISTEN and FORWARDS are empty"
+	}
+	return strings.Join(lines, "\n                 ")
 }
 
 // parseForward reads LISTEN=HOST:PORT.
@@ -67,7 +100,7 @@ func parseForward(text string) (listen.Face, error) {
 		f.Network, f.Mode = "unix", socketMode
 		return f, localsocket.CheckPath(at)
 	}
-	if !settings.IsLoopback(at) {
+	if !isLocal(at) {
 		return listen.Face{}, fmt.Errorf("%q: %q is neither a loopback address, host:port, nor a path", text, at)
 	}
 	return f, nil

@@ -8,6 +8,7 @@ import { useCan } from '@/app/session'
 import { Days } from '@/pages/audit/Days'
 import { endOf as endOfDay, startOf as startOfDay } from '@/pages/audit/days'
 import { Download } from '@/pages/audit/Download'
+import { sentenceOf } from '@/pages/explain/answers'
 import { bytes } from '@/ui/bytes'
 import type { Column } from '@/ui/Grid'
 import { Id } from '@/ui/Id'
@@ -51,6 +52,11 @@ const columns: Column<FlowRecord>[] = [
     cell: ({ row: { original: f } }) => (
       <>
         <State tone={toneOf(f)} label={endOf(f.code)} hollow={!f.connected} />
+        {f.code === 'refused' && (
+          <Text size="xs" c="dimmed">
+            {sentenceOf(f.decision)}
+          </Text>
+        )}
         {f.count > 1 && (
           <Text size="xs" c="dimmed">
             {f.count.toLocaleString()} times
