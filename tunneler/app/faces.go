@@ -63,7 +63,9 @@ func (c *FacesConfig) check(f *settings.Faults) {
 }
 
 // isLocal says whether one can listen at host:port, and only this host reaches it.
-func isLocal(address string) bool { return settings.IsListener(address) && settings.IsLoopback(address) }
+func isLocal(address string) bool {
+	return settings.IsListener(address) && settings.IsLoopback(address)
+}
 
 // describeFaces says for a human where programs of this host connect.
 func (c *Config) describeFaces() string {
