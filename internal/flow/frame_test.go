@@ -206,6 +206,6 @@ func TestTheSpecificationNamesEachCode(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/flows.md")
 	require.NoError(t, err)
 	for c := flow.CodeOK; c <= flow.LastCode; c++ {
-		require.Contains(t, string(doc), fmt.Sprintf("\n| %d | `%s` |", c, c))
+		require.Contains(t, string(doc), fmt.Sprintf("\n| %d | %#q |", c, c.String()))
 	}
 }
