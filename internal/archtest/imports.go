@@ -121,7 +121,7 @@ var homes = []struct {
 	{[]string{"filippo.io/age"}, "internal/keys"},
 	{[]string{"github.com/coreos/go-systemd"}, "internal/health"},
 	{[]string{"golang.org/x/crypto/acme"}, "webadmin/certs"},
-	{[]string{"github.com/things-go/go-socks5", "github.com/vishvananda/netlink"}, "tunneler/listen"},
+	{[]string{"github.com/things-go/go-socks5"}, "tunneler/listen"},
 }
 
 // oneHome: a dependency that is used in one place can be replaced in one place.

@@ -99,6 +99,7 @@ type Server struct {
 	faces []face
 	room  chan struct{}
 
+	kernel    kernel
 	strangers *sourcelimit.Keyed[uint32] // whose refusals are logged, by uid
 	unlogged  atomic.Int64
 
@@ -139,7 +140,8 @@ func listenAt(f Face) (net.Listener, error) {
 	if f.Network == "unix" {
 		return localsocket.ListenAt(localsocket.Purpose{Name: "socket", Program: "grpctunneler", Mode: f.Mode}, f.Address)
 	}
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", f.Address)
+	// No keep-alives: the kernel that is at both ends knows when a program has ended.
+	l, err := (&net.ListenConfig{KeepAlive: -1}).Listen(context.Background(), "tcp", f.Address)
 	if err != nil {
 		return nil, err
 	}
@@ -158,8 +160,10 @@ func (s *Server) Addresses() []net.Addr {
 	return out
 }
 
-// Close frees the listeners.
-func (s *Server) Close() error {
+// Close frees what New has opened.
+func (s *Server) Close() error { return errors.Join(s.closeFaces(), s.kernel.close()) }
+
+func (s *Server) closeFaces() error {
 	var errs []error
 	for _, f := range s.faces {
 		if err := f.Close(); !errors.Is(err, net.ErrClosed) {
@@ -177,7 +181,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	g.Go(func() error {
 		<-gctx.Done()
-		return s.Close()
+		return s.closeFaces()
 	})
 	return g.Wait()
 }

@@ -39,7 +39,7 @@ func (s *Server) serve(cut context.Context, f Face, c net.Conn) {
 	// A half-open connection must not outlive the program's stop.
 	defer context.AfterFunc(cut, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
 	var err error
-	if out.User, err = userOf(c); err == nil && !s.cfg.Users.Have(out.User) {
+	if out.User, err = s.kernel.userOf(c); err == nil && !s.cfg.Users.Have(out.User) {
 		err = errUser
 	}
 	if err != nil {

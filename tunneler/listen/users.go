@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/user"
 	"slices"
 	"strconv"
+	"sync"
+	"syscall"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
@@ -42,10 +44,32 @@ func ParseUser(s string) (uint32, error) {
 	return uint32(n), nil
 }
 
-var errNoUser = errors.New("the kernel does not say whose connection this is")
+var (
+	errNoUser      = errors.New("the kernel does not say whose connection this is")
+	errNotAnswered = errors.New("this is no answer to the question")
+)
 
-// userOf asks the kernel whose process opened a connection.
-func userOf(c net.Conn) (uint32, error) {
+// kernel answers whose connections are. It is asked for each connection, so it keeps its
+// socket: to open and close one would cost more than the question.
+type kernel struct {
+	mu     sync.Mutex
+	socket *os.File // nil until the first question, and after a fault
+	asked  uint32
+}
+
+// close may be called while questions are asked, and before the next one.
+func (k *kernel) close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.socket == nil {
+		return nil
+	}
+	defer func() { k.socket = nil }()
+	return k.socket.Close()
+}
+
+// userOf asks whose process opened a connection.
+func (k *kernel) userOf(c net.Conn) (uint32, error) {
 	if local, ok := c.(*localsocket.Conn); ok {
 		return local.Peer.UID, nil
 	}
@@ -55,16 +79,63 @@ func userOf(c net.Conn) (uint32, error) {
 	if err != nil {
 		return overflow, err
 	}
-	req := nl.NewNetlinkRequest(nl.SOCK_DIAG_BY_FAMILY, 0)
-	req.AddData(q)
-	found, err := req.Execute(unix.NETLINK_INET_DIAG, nl.SOCK_DIAG_BY_FAMILY)
+	answer, err := k.ask(q)
 	if err != nil {
 		return overflow, fmt.Errorf("%w: %w", errNoUser, err)
 	}
-	if len(found) != 1 {
-		return overflow, errNoUser
+	return q.user(answer)
+}
+
+// ask sends the question, and reads what the kernel has answered by then.
+func (k *kernel) ask(q *socketQuery) (answer []byte, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.socket == nil {
+		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_INET_DIAG)
+		if err != nil {
+			return nil, err
+		}
+		k.socket = os.NewFile(uintptr(fd), "netlink")
 	}
-	return q.user(found[0])
+	k.asked++
+	const header, length = unix.SizeofNlMsghdr, unix.SizeofNlMsghdr + diagRequest
+	var b [512]byte
+	message := b[:length]
+	binary.NativeEndian.PutUint32(message, length)
+	binary.NativeEndian.PutUint16(message[4:], unix.SOCK_DIAG_BY_FAMILY)
+	binary.NativeEndian.PutUint16(message[6:], unix.NLM_F_REQUEST)
+	binary.NativeEndian.PutUint32(message[8:], k.asked)
+	copy(message[header:], q[:])
+	fd := int(k.socket.Fd())
+	if err = unix.Sendto(fd, message, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err == nil {
+		var n int
+		if n, _, err = unix.Recvfrom(fd, b[:], unix.MSG_DONTWAIT); err == nil {
+			answer, err = readAnswer(b[:n], k.asked)
+		}
+	}
+	if err != nil && !errors.Is(err, unix.ENOENT) { // what is still to be read there would be taken for the next answer
+		err = errors.Join(err, k.socket.Close())
+		k.socket = nil
+	}
+	return answer, err
+}
+
+// readAnswer takes one message of the kernel, to the question of this number.
+func readAnswer(b []byte, asked uint32) ([]byte, error) {
+	messages, err := syscall.ParseNetlinkMessage(b)
+	if err != nil {
+		return nil, err
+	}
+	if len(messages) != 1 || messages[0].Header.Seq != asked {
+		return nil, errNotAnswered
+	}
+	switch m := messages[0]; {
+	case m.Header.Type == unix.SOCK_DIAG_BY_FAMILY:
+		return m.Data, nil
+	case m.Header.Type == unix.NLMSG_ERROR && len(m.Data) >= 4:
+		return nil, syscall.Errno(-int32(binary.NativeEndian.Uint32(m.Data))) //nolint:gosec // it is a negative number
+	}
+	return nil, errNotAnswered
 }
 
 // Sizes of the kernel's inet_diag_req_v2, inet_diag_msg and of the id in both, which begins
@@ -75,8 +146,8 @@ const (
 	diagUID, diagInode                 = 64, 68
 )
 
-// socketQuery asks for the socket of exactly these two addresses. The netlink package has the
-// same question, but asks for it by a dump, for which the kernel looks at every socket there is.
+// socketQuery asks for the socket of exactly these two addresses. The netlink packages ask by a
+// dump, for which the kernel looks at every socket there is.
 type socketQuery [diagRequest]byte
 
 func newSocketQuery(from, to net.Addr) (*socketQuery, error) {
@@ -102,12 +173,6 @@ func newSocketQuery(from, to net.Addr) (*socketQuery, error) {
 	}
 	return &q, nil
 }
-
-// Len implements nl.NetlinkRequestData.
-func (q *socketQuery) Len() int { return len(q) }
-
-// Serialize implements nl.NetlinkRequestData.
-func (q *socketQuery) Serialize() []byte { return q[:] }
 
 // user reads the answer. Where there is no such connection the kernel may name the socket that
 // listens there, which has another peer; one that has closed has no inode, and its user is gone

@@ -2,6 +2,7 @@ package listen
 
 import (
 	"context"
+	"encoding/binary"
 	"net"
 	"os"
 	"testing"
@@ -40,22 +41,24 @@ func (b between) LocalAddr() net.Addr  { return b.to }
 
 func TestTheKernelSaysWhoseConnectionItIs(t *testing.T) {
 	t.Parallel()
+	var k kernel
+	t.Cleanup(func() { require.NoError(t, k.close()) })
 	for _, at := range []string{"127.0.0.1:0", "127.7.7.7:0", "[::1]:0"} {
 		accepted, dialed := pair(t, at)
-		uid, err := userOf(accepted)
+		uid, err := k.userOf(accepted)
 		require.NoError(t, err)
 		require.EqualValues(t, os.Getuid(), uid)
 		// The socket that listens there belongs to a user too, who is not the one that connects.
 		nobody := *dialed.LocalAddr().(*net.TCPAddr)
 		for nobody.Port = 1; nobody.Port < 20; nobody.Port++ {
-			uid, err = userOf(between{accepted, &nobody, accepted.LocalAddr()})
+			uid, err = k.userOf(between{accepted, &nobody, accepted.LocalAddr()})
 			require.ErrorIs(t, err, errNoUser)
-			uid2, err := userOf(between{accepted, accepted.LocalAddr(), &nobody}) // from the address that is listened at
+			uid2, err := k.userOf(between{accepted, accepted.LocalAddr(), &nobody}) // from the address that is listened at
 			require.ErrorIs(t, err, errNoUser)
 			require.EqualValues(t, overflow, uid, uid2)
 		}
 		require.NoError(t, dialed.Close())
-		uid, err = userOf(accepted)
+		uid, err = k.userOf(accepted)
 		require.ErrorIs(t, err, errNoUser, "whoever has closed it may have ended")
 		require.False(t, Users{0, uint32(os.Getuid()), uid}.Have(uid), "nobody in particular")
 	}
@@ -104,9 +107,35 @@ func TestAClientOfBothFamiliesIsKnown(t *testing.T) {
 	c, err := l.Accept()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
-	uid, err := userOf(c)
+	var k kernel
+	uid, err := k.userOf(c)
 	require.NoError(t, err)
 	require.EqualValues(t, os.Getuid(), uid)
+	require.NoError(t, k.close())
+}
+
+// TestAFaultDoesNotMixUpAnswers: an answer that is left over is of another connection.
+func TestAFaultDoesNotMixUpAnswers(t *testing.T) {
+	t.Parallel()
+	var k kernel
+	accepted, _ := pair(t, "127.0.0.1:0")
+	_, err := k.userOf(accepted)
+	require.NoError(t, err)
+	q, err := newSocketQuery(accepted.RemoteAddr(), accepted.LocalAddr())
+	require.NoError(t, err)
+	fd := int(k.socket.Fd())
+	message := append(binary.NativeEndian.AppendUint32(nil, unix.SizeofNlMsghdr+diagRequest), make([]byte, unix.SizeofNlMsghdr-4+diagRequest)...)
+	binary.NativeEndian.PutUint16(message[4:], unix.SOCK_DIAG_BY_FAMILY)
+	binary.NativeEndian.PutUint16(message[6:], unix.NLM_F_REQUEST)
+	copy(message[unix.SizeofNlMsghdr:], q[:])
+	require.NoError(t, unix.Sendto(fd, message, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}))
+	_, err = k.userOf(accepted)
+	require.ErrorIs(t, err, errNotAnswered, "an answer to another question was waiting")
+	uid, err := k.userOf(accepted)
+	require.NoError(t, err, "the next one has a socket of its own")
+	require.EqualValues(t, os.Getuid(), uid)
+	require.NoError(t, k.close())
+	require.NoError(t, k.close())
 }
 
 // TestAUserWhoMayNotConnectDoesNotFillTheLog: each line is one of many, and says of how many.
@@ -140,8 +169,10 @@ func TestAUserWhoMayNotConnectDoesNotFillTheLog(t *testing.T) {
 // BenchmarkUserOf is a part of each new flow of a local listener.
 func BenchmarkUserOf(b *testing.B) {
 	accepted, _ := pair(b, "127.0.0.1:0")
+	var k kernel
+	defer func() { _ = k.close() }()
 	for b.Loop() {
-		if _, err := userOf(accepted); err != nil {
+		if _, err := k.userOf(accepted); err != nil {
 			b.Fatal(err)
 		}
 	}
