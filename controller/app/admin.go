@@ -13,7 +13,6 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/enroll"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/events"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/fleet"
-	"github.com/sathiyaseelank-dot/grpccontroller/controller/policy"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/health"
@@ -29,7 +28,7 @@ func (c *controller) newAdmin(now func() time.Time) error {
 	}
 	c.series = fleet.NewSeries(c.fleet, c.log.Named("series"), now)
 	cfg := api.Config{
-		Listen: c.cfg.Listen.Admin, Caps: c.budget.admin, LocalCaps: c.budget.local, Tokens: c.enroll, Requests: c.enroll, Claims: c.enroll, Fleet: c.fleet, Rules: policy.NewRules(policy.RulesConfig{Store: c.store, TrustDomain: c.td, Audit: c.audit, Now: now}), Rotations: c.rotation, Bootstrap: c.anchors, Trail: c.auditing.archive, Flows: c.flows,
+		Listen: c.cfg.Listen.Admin, Caps: c.budget.admin, LocalCaps: c.budget.local, Tokens: c.enroll, Requests: c.enroll, Claims: c.enroll, Fleet: c.fleet, Rules: c.rules, Rotations: c.rotation, Bootstrap: c.anchors, Trail: c.auditing.archive, Flows: c.flows,
 		Events: c.feed.Hub, Series: c.series, Replays: c.store, OutageBudget: outageBudget(c.cfg), Settings: c.adminSettings(now()),
 		TrustDomain: c.td, Version: cli.Version().Version,
 		Install: func(t enroll.Token, handed string) []adminapi.InstallCommand {

@@ -30,6 +30,7 @@ type core struct {
 	roster     *presence.Roster
 	fleet      *fleet.Fleet
 	policy     *policy.Publisher
+	rules      *policy.Rules
 	revisions  *changelog.Follower   // records revisions of the policy in the audit log
 	addresses  topic.Topic[struct{}] // wakes streams when hosts reach us elsewhere
 	recall     *policy.Recall
@@ -58,6 +59,7 @@ func newCore(i *identified, now func() time.Time) (_ *core, err error) {
 	}
 	c.roster = presence.NewRoster(now)
 	c.policy = policy.NewPublisher(c.td, c.store, c.log.Named("policy"), now)
+	c.rules = policy.NewRules(policy.RulesConfig{Store: c.store, TrustDomain: c.td, Audit: c.audit, Now: now})
 	c.revisions = changelog.NewFollower(changelog.Config{
 		Name: "revisions of the policy", Log: c.store, Now: now, Logger: c.log.Named("auditlog"),
 		Reader: &revisions{store: c.store, policies: c.policy, trail: c.audit, controller: c.cfg.ControllerID},

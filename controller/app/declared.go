@@ -82,35 +82,17 @@ func checkDeclared(d config.Declared) error {
 			f.Add("", "%v", err)
 		}
 	}
+	if filepath.IsAbs(d.PolicyPath) {
+		if _, err := readDeclaredPolicy(d); err != nil && !errors.Is(err, fs.ErrPermission) {
+			f.Add("", "%v", err)
+		}
+	}
 	return f.Err()
 }
 
-// readDeclaredFile reads a secret of one line. A user who can write the file can make
-// themselves owner, so nobody but its owner may. Others may be able to read it: secrets
-// that a container engine mounts are often of mode 0444, in a directory that only
-// the container sees. The owner of the file is not looked at: where user ids are
-// mapped, the right one looks like nobody.
+// readDeclaredFile reads a secret of one line.
 func readDeclaredFile(path string) (string, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("%s does not exist", path)
-	case errors.Is(err, fs.ErrPermission):
-		return "", fmt.Errorf("the controller's user may not read %s: %w", path, fs.ErrPermission)
-	case err != nil:
-		return "", err
-	case !info.Mode().IsRegular():
-		return "", fmt.Errorf("%s is not a file", path)
-	case info.Mode().Perm()&0o022 != 0:
-		return "", fmt.Errorf("%s can be written by others (mode %04o): chmod go-w %s", path, info.Mode().Perm(), path)
-	}
-	if err := onlyOwnersPlace(path); err != nil {
-		return "", err
-	}
-	raw, err := atomicfile.Read(path, maxSecret)
-	if errors.Is(err, fs.ErrPermission) {
-		return "", fmt.Errorf("the controller's user may not read %s: %w", path, fs.ErrPermission)
-	}
+	raw, err := readOwnersFile(path, maxSecret)
 	if err != nil {
 		return "", err
 	}
@@ -122,6 +104,35 @@ func readDeclaredFile(path string) (string, error) {
 		return "", fmt.Errorf("%s has more than one line", path)
 	}
 	return text, nil
+}
+
+// readOwnersFile reads what is declared. A user who can write the file can make
+// themselves owner, so nobody but its owner may. Others may be able to read it: secrets
+// that a container engine mounts are often of mode 0444, in a directory that only
+// the container sees. The owner of the file is not looked at: where user ids are
+// mapped, the right one looks like nobody.
+func readOwnersFile(path string, limit int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s does not exist", path)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("the controller's user may not read %s: %w", path, fs.ErrPermission)
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a file", path)
+	case info.Mode().Perm()&0o022 != 0:
+		return nil, fmt.Errorf("%s can be written by others (mode %04o): chmod go-w %s", path, info.Mode().Perm(), path)
+	}
+	if err := onlyOwnersPlace(path); err != nil {
+		return nil, err
+	}
+	raw, err := atomicfile.Read(path, limit)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("the controller's user may not read %s: %w", path, fs.ErrPermission)
+	}
+	return raw, err
 }
 
 // mostLinks is how many symbolic links Linux follows for one path.
@@ -189,10 +200,17 @@ func exposed(path string) bool {
 	}
 }
 
-// declare makes what the configuration declares, before anything is served.
+// declare makes what the configuration declares, before anything is served. The policy is
+// tried first, so that a wrong one leaves everything as it was.
 func (c *controller) declare(ctx context.Context) error {
+	if err := c.declaredPolicy.plan(ctx, c.rules); err != nil {
+		return err
+	}
 	if err := c.identity.Declare(ctx, c.declared); err != nil {
 		return inConfig(c.cfg.Declared, err)
+	}
+	if err := c.declaredPolicy.apply(ctx, c.rules, c.policy, c.log); err != nil {
+		return err
 	}
 	for _, path := range []string{c.cfg.Declared.Owner.PasswordPath, c.cfg.Declared.APIKey.Path} {
 		if path != "" && exposed(path) {
@@ -252,8 +270,15 @@ func describeDeclared(d config.Declared) string {
 	if d.APIKey.Path != "" {
 		out = append(out, "the API key "+d.APIKey.Name+" ("+strings.Join(d.APIKey.Scopes, ", ")+")")
 	}
+	if d.PolicyPath != "" {
+		policy := "the policy " + d.PolicyPath
+		if d.PolicyPrune != "" {
+			policy += ", pruned by " + d.PolicyPrune
+		}
+		out = append(out, policy)
+	}
 	if len(out) == 0 {
-		return "nobody"
+		return "nothing"
 	}
 	return strings.Join(out, ", ")
 }

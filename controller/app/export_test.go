@@ -270,6 +270,31 @@ func (w *Wired) Behind(ctx context.Context) (names []string, err error) {
 	return names, err
 }
 
+// Rules are the resources, grants and policy tests.
+func (w *Wired) Rules() *policy.Rules { return w.c.rules }
+
+// Declare is what a start does with what is declared.
+func (w *Wired) Declare(ctx context.Context, d config.Declared) (err error) {
+	if w.c.declaredPolicy, err = readDeclaredPolicy(d); err != nil {
+		return err
+	}
+	if w.c.declared, err = readDeclared(d); err != nil {
+		return err
+	}
+	return w.c.declare(ctx)
+}
+
+// AuditOf lists the events of an actor, oldest first, as ACTION TARGET.
+func (w *Wired) AuditOf(ctx context.Context, actor string) (out []string, err error) {
+	all, err := w.c.store.AuditSince(ctx, time.Time{})
+	for _, e := range all {
+		if e.Actor == actor {
+			out = append(out, string(e.Action)+" "+e.Target)
+		}
+	}
+	return out, err
+}
+
 // Recorded says that the audit log has an event of the policy in force, and that each
 // of its events has a place.
 func (w *Wired) Recorded(ctx context.Context) (bool, error) {
@@ -336,6 +361,12 @@ func (w *Wired) Wait() error { return w.stop() }
 
 // ReadDeclared reads what is declared.
 func ReadDeclared(d config.Declared) (auth.Declared, error) { return readDeclared(d) }
+
+// CheckDeclaredPolicy reads a declared policy.
+func CheckDeclaredPolicy(d config.Declared) error {
+	_, err := readDeclaredPolicy(d)
+	return err
+}
 
 // Exposed says whether everybody can read a file.
 func Exposed(path string) bool { return exposed(path) }

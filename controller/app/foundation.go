@@ -31,8 +31,9 @@ type site struct {
 	td    spiffeid.TrustDomain
 	paths paths
 
-	descriptors int // that the listeners share; 0 asks the kernel
-	declared    auth.Declared
+	descriptors    int // that the listeners share; 0 asks the kernel
+	declared       auth.Declared
+	declaredPolicy declaredPolicy
 }
 
 // foundation is what needs no other process: listeners, database, bootstrap CA, health.
@@ -58,6 +59,9 @@ func newSite(cfg config.Config, log *zap.Logger) (s site, err error) {
 		return s, err
 	}
 	if s.declared, err = readDeclared(s.cfg.Declared); err != nil {
+		return s, err
+	}
+	if s.declaredPolicy, err = readDeclaredPolicy(s.cfg.Declared); err != nil {
 		return s, err
 	}
 	if s.td, err = spiffeid.TrustDomainFromString(cfg.TrustDomain); err != nil {

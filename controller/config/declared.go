@@ -4,14 +4,17 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 )
 
-// Declared is who may call the admin API from the first start on, without a click.
-// The secrets are in files.
+// Declared is who may call the admin API, and who may reach what, from the first start on,
+// without a click. Secrets and policy are in files.
 type Declared struct {
-	Owner  DeclaredOwner `conf:"owner"`
-	APIKey DeclaredKey   `conf:"api_key"`
+	Owner       DeclaredOwner `conf:"owner"`
+	APIKey      DeclaredKey   `conf:"api_key"`
+	PolicyPath  string        `conf:"policy_path" usage:"policy file that every start applies: networks, resources, grants and policy tests; a start fails if it cannot be applied; empty for none" is:"path"`
+	PolicyPrune string        `conf:"policy_prune" usage:"label, such as app=shop: resources that carry it and are not in the policy file are deleted, and their grants; empty deletes nothing"`
 }
 
 // DeclaredOwner is an owner who signs in with a password.
@@ -36,8 +39,15 @@ func (d Declared) validate() error {
 	var f settings.Faults
 	f.Require((d.Owner.Email == "") == (d.Owner.PasswordPath == ""), "owner.password_path", "needs owner.email: set both or neither")
 	f.Require((d.APIKey.Path == "") == (len(d.APIKey.Scopes) == 0), "api_key.scopes", "needs api_key.path: set both or neither")
-	for _, p := range []struct{ key, path string }{{"owner.password_path", d.Owner.PasswordPath}, {"api_key.path", d.APIKey.Path}} {
+	for _, p := range []struct{ key, path string }{
+		{"owner.password_path", d.Owner.PasswordPath}, {"api_key.path", d.APIKey.Path}, {"policy_path", d.PolicyPath},
+	} {
 		f.Require(p.path == "" || isFilePath(p.path), p.key, notFilePath, p.path)
+	}
+	if d.PolicyPrune != "" {
+		_, err := access.ParseLabel(d.PolicyPrune)
+		f.Require(err == nil, "policy_prune", "%v", err)
+		f.Require(d.PolicyPath != "", "policy_prune", "needs policy_path: set both or neither")
 	}
 	return f.Err()
 }
@@ -54,7 +64,7 @@ func isFilePath(p string) bool {
 }
 
 // WithCredentials replaces $CREDENTIALS_DIRECTORY at the beginning of paths to
-// secrets by dir, the directory that systemd gives to a unit. Errors: settings.Faults
+// secrets and to the policy by dir, the directory that systemd gives to a unit. Errors: settings.Faults
 // where a path needs it and there is none.
 func (c Config) WithCredentials(dir string) (Config, error) {
 	var f settings.Faults
@@ -68,6 +78,7 @@ func (c Config) WithCredentials(dir string) (Config, error) {
 		{"audit.export.webhook.secret_path", &c.Audit.Export.Webhook.SecretPath},
 		{"declared.owner.password_path", &c.Declared.Owner.PasswordPath},
 		{"declared.api_key.path", &c.Declared.APIKey.Path},
+		{"declared.policy_path", &c.Declared.PolicyPath},
 	} {
 		name, ok := strings.CutPrefix(*p.path, credentials)
 		if !ok {

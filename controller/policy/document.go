@@ -78,6 +78,13 @@ func (d Document) Text() (string, error) {
 	return string(raw), err
 }
 
+// Check says what is wrong with a document by itself, whatever there is. Errors:
+// *access.FieldError joined.
+func (d Document) Check() error {
+	_, err := d.parse(new(access.Zones))
+	return err
+}
+
 // parsed is a Document that has been checked by itself.
 type parsed struct {
 	networks  []fleet.Network
