@@ -16,8 +16,15 @@ const looks = [
 ] as const
 
 export async function main([out = mkdtempSync(join(tmpdir(), 'look-')), ...only]: string[]) {
+  const all = [...pages, ...dialogs]
+  const unknown = only.filter((name) => !all.some((s) => s.name === name))
+  if (unknown.length) {
+    console.error(`no picture has the name ${unknown.join(', ')}; there are ${all.map((s) => s.name).join(' ')}`)
+    process.exitCode = 2
+    return
+  }
+  const scenes = all.filter(({ name }) => !only.length || only.includes(name))
   mkdirSync(out, { recursive: true })
-  const scenes = [...pages, ...dialogs].filter(({ name }) => !only.length || only.includes(name))
   let faults = 0
   for (const [look, options] of looks) {
     const gallery = await Gallery.open(options)

@@ -1,30 +1,20 @@
 import '@mantine/charts/styles.css'
 import { AreaChart, BarChart } from '@mantine/charts'
-import { SegmentedControl, SimpleGrid, Stack, Text } from '@mantine/core'
+import { Group, SegmentedControl, SimpleGrid, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { series } from '@/api/queries'
-import type { Series } from '@/api/types'
+import { durationOf } from '@/ui/duration'
 import { ReadFailure } from '@/ui/Failure'
 import { Section } from '@/ui/Page'
+import { barsOf } from './bars'
 import { ChartsWaiting } from './ChartsWaiting'
 
 type Window = '1h' | '24h'
 
 const compact = new Intl.NumberFormat(undefined, { notation: 'compact', maximumFractionDigits: 1 })
 
-const hour = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
-
-/** Fewer bars than pixels: counts add up. */
-function summed(s: Series, key: 'heartbeats' | 'svid_rotations', bars = 40) {
-  const per = Math.max(1, Math.ceil(s.points.length / bars))
-  const out: { at: string; n: number }[] = []
-  for (let i = 0; i < s.points.length; i += per) {
-    const group = s.points.slice(i, i + per)
-    out.push({ at: group[0]?.at ?? '', n: group.reduce((n, p) => n + p[key], 0) })
-  }
-  return out
-}
+const hour = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
 
 const axis = {
   dataKey: 'at',
@@ -33,7 +23,7 @@ const axis = {
   tickLine: 'none' as const,
   gridAxis: 'x' as const,
   xAxisProps: { tickFormatter: (at: string) => (at ? hour.format(new Date(at)) : ''), minTickGap: 46 },
-  yAxisProps: { width: 40, allowDecimals: false, tickFormatter: (n: number) => compact.format(n) },
+  yAxisProps: { width: 58, allowDecimals: false, tickFormatter: (n: number) => compact.format(n) },
   tooltipProps: {
     isAnimationActive: false,
     labelFormatter: (at: unknown) => (at ? hour.format(new Date(String(at))) : ''),
@@ -72,59 +62,63 @@ export default function Charts() {
       </Section>
     )
   }
-  const beats = summed(data, 'heartbeats')
-  const rotations = summed(data, 'svid_rotations')
-  const per = (n: number) => `per ${span(n)}`
+  const beats = barsOf(data, 'heartbeats')
+  const rotations = barsOf(data, 'svid_rotations')
+  const bar = durationOf(`${beats.seconds}s`) // of both: they have the same points
+  const begin = hour.format(new Date(beats.bars[0]?.at ?? last.at))
+  const sum = rotations.bars.reduce((n, p) => n + p.n, 0)
   return (
-    <SimpleGrid cols={{ base: 1, md: 3 }} spacing="md">
-      <Section title="Online" aside={pick}>
-        <Chart text={`${last.connectors_online} connectors and ${last.tunnelers_online} tunnelers online now`}>
-          <AreaChart
-            {...axis}
-            data={data.points}
-            curveType="stepAfter"
-            strokeWidth={1.6}
-            fillOpacity={0.14}
-            withLegend
-            legendProps={{ verticalAlign: 'bottom', height: 26 }}
-            series={[
-              { name: 'connectors_online', label: 'Connectors', color: 'petrol.5' },
-              { name: 'tunnelers_online', label: 'Tunnelers', color: 'indigo.5' },
-            ]}
-            areaProps={{ isAnimationActive: false }}
-            areaChartProps={{ accessibilityLayer: false }}
-          />
-        </Chart>
-      </Section>
-      <Section title="Heartbeats" aside={<Aside text={per(stepOf(data, beats.length))} />}>
-        <Chart text={`${beats.at(-1)?.n ?? 0} heartbeats in the last interval`}>
-          <BarChart
-            {...axis}
-            data={beats}
-            series={[{ name: 'n', label: 'Heartbeats', color: 'petrol.5' }]}
-            barProps={{ isAnimationActive: false, radius: 2 }}
-            barChartProps={{ accessibilityLayer: false }}
-          />
-        </Chart>
-      </Section>
-      <Section title="SVID rotations" aside={<Aside text={per(stepOf(data, rotations.length))} />}>
-        <Chart text={`${rotations.reduce((n, p) => n + p.n, 0)} rotations in the window`}>
-          <BarChart
-            {...axis}
-            data={rotations}
-            series={[{ name: 'n', label: 'Rotations', color: 'petrol.5' }]}
-            barProps={{ isAnimationActive: false, radius: 2 }}
-            barChartProps={{ accessibilityLayer: false }}
-          />
-        </Chart>
-      </Section>
-    </SimpleGrid>
+    <section aria-label="History">
+      <Group justify="space-between" mb="xs">
+        <Title order={2}>History</Title>
+        {pick}
+      </Group>
+      <SimpleGrid cols={{ base: 1, md: 3 }} spacing="md">
+        <Section title="Online">
+          <Chart text={`${last.connectors_online} connectors and ${last.tunnelers_online} tunnelers online now`}>
+            <AreaChart
+              {...axis}
+              data={data.points}
+              curveType="stepAfter"
+              strokeWidth={1.6}
+              fillOpacity={0.14}
+              withLegend
+              legendProps={{ verticalAlign: 'bottom', height: 26 }}
+              series={[
+                { name: 'connectors_online', label: 'Connectors', color: 'petrol.5' },
+                { name: 'tunnelers_online', label: 'Tunnelers', color: 'indigo.5' },
+              ]}
+              areaProps={{ isAnimationActive: false }}
+              areaChartProps={{ accessibilityLayer: false }}
+            />
+          </Chart>
+        </Section>
+        <Section title="Heartbeats" aside={<Aside text={`per ${bar}`} />}>
+          <Chart text={`${(beats.bars.at(-1)?.n ?? 0).toLocaleString()} heartbeats in the last ${bar}`}>
+            <BarChart
+              {...axis}
+              data={beats.bars}
+              series={[{ name: 'n', label: 'Heartbeats', color: 'petrol.5' }]}
+              barProps={{ isAnimationActive: false, radius: 2 }}
+              barChartProps={{ accessibilityLayer: false }}
+            />
+          </Chart>
+        </Section>
+        <Section title="SVID rotations" aside={<Aside text={`per ${bar}`} />}>
+          <Chart text={`${sum.toLocaleString()} rotations since ${begin}`}>
+            <BarChart
+              {...axis}
+              data={rotations.bars}
+              series={[{ name: 'n', label: 'Rotations', color: 'petrol.5' }]}
+              barProps={{ isAnimationActive: false, radius: 2 }}
+              barChartProps={{ accessibilityLayer: false }}
+            />
+          </Chart>
+        </Section>
+      </SimpleGrid>
+    </section>
   )
 }
-
-const stepOf = (s: Series, bars: number) => Math.ceil(s.points.length / Math.max(1, bars)) * s.step_seconds
-
-const span = (seconds: number) => (seconds < 60 ? `${seconds} s` : `${Math.round(seconds / 60)} min`)
 
 function Aside({ text }: { text: string }) {
   return (
