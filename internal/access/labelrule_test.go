@@ -25,7 +25,7 @@ func TestTheDashboardHasTheRulesOfLabels(t *testing.T) {
 // TestTheDashboardSaysWhatEachCodeMeans, and knows how many labels a resource may have.
 func TestTheDashboardSaysWhatEachCodeMeans(t *testing.T) {
 	t.Parallel()
-	answers, err := os.ReadFile("../../webadmin/ui/src/pages/explain/answers.ts")
+	answers, err := os.ReadFile("../../webadmin/ui/src/ui/decisions.ts")
 	require.NoError(t, err)
 	doc, err := os.ReadFile("../../docs/access.md")
 	require.NoError(t, err)

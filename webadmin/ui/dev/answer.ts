@@ -40,10 +40,18 @@ export function on<M extends Method, P extends keyof paths>(
 export class Fault extends Error {
   readonly problem: S['Problem']
 
-  constructor(status: number, type: string, detail: string, field?: string) {
+  constructor(status: number, type: string, detail: string, field?: string, more: Partial<S['Problem']> = {}) {
     super(detail)
     const title = { 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found' }[status] ?? 'Conflict'
-    this.problem = { type: `urn:grpccontroller:problem:${type}`, title, status, detail, field, request_id: hex(16) }
+    this.problem = {
+      type: `urn:grpccontroller:problem:${type}`,
+      title,
+      status,
+      detail,
+      field,
+      request_id: hex(16),
+      ...more,
+    }
   }
 }
 

@@ -38,6 +38,7 @@ export function long(scene: Scene): Scene {
         'renewals',
         'warnings',
         'grants',
+        'policyTests',
       ] as const)
         Object.assign(w, { [list]: deep(w[list]) })
     },

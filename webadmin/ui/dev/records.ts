@@ -183,6 +183,32 @@ export const makeGrants = () => [
   grant('ada-build', 'tunneler/tunneler-00002', 'resource/build'),
 ]
 
+/** A policy test without its result, which comes of resources and grants. */
+export type Expected = Omit<S['PolicyTest'], 'holds' | 'decision'>
+
+const expected = (id: string, more: Pick<Expected, 'subject' | 'expect' | 'target'> & Partial<Expected>): Expected => ({
+  id,
+  created_at: ago(2e5),
+  revision: 1,
+  ...more,
+})
+
+export const makePolicyTests = () => [
+  expected('contractor-build', { subject: 'tunneler/tunneler-00003', expect: 'reach', target: 'build-01.corp:22' }),
+  expected('no-vault', {
+    subject: 'label/env=test',
+    expect: 'refuse',
+    target: 'vault.corp:8200',
+    note: 'Operators only, says the audit of 2026.',
+  }),
+  expected('wiki-for-test', {
+    subject: 'label/env=test',
+    expect: 'reach',
+    target: 'wiki.corp:443',
+    network_id: 'net-fra',
+  }),
+]
+
 const ends = ['ok', 'ok', 'aborted', 'refused', 'ok', 'timeout', 'revoked']
 
 /** Flows that are over, the newest first. */

@@ -4,10 +4,12 @@
 import { ago, ahead, type Member, type Role, type S } from './basics'
 import { active, cities, count, makeConnector, makeTunneler } from './members'
 import {
+  type Expected,
   key,
   makeEvent,
   makeFlows,
   makeGrants,
+  makePolicyTests,
   makeResources,
   makeRenewal,
   makeRequest,
@@ -70,6 +72,7 @@ export class World {
   networks: S['Network'][] = []
   resources: S['Resource'][] = []
   grants: S['Grant'][] = []
+  policyTests: Expected[] = []
   flows: S['FlowRecord'][] = []
   rotation?: S['Rotation']
   replacement?: S['BootstrapReplacement']
@@ -122,6 +125,7 @@ export class World {
     }))
     this.resources = makeResources()
     this.grants = makeGrants()
+    this.policyTests = makePolicyTests()
     this.flows = makeFlows()
   }
 

@@ -1,12 +1,8 @@
 // Resources, grants, and who reaches what.
 import { describe } from 'vitest'
 import type { Onlooker } from '../dev/browser'
-import { inDialog, look, query } from './look'
+import { inDialog, look, opened, query } from './look'
 
-const opened = async (v: Onlooker, button: string) => {
-  await v.button(button).press('Enter')
-  await v.page.getByRole('dialog').waitFor()
-}
 /** Types entries into a field that has several, each ended by Enter. */
 const enter = async (v: Onlooker, label: RegExp, ...entries: string[]) => {
   for (const entry of entries) {
@@ -114,6 +110,41 @@ describe('a grant', () => {
     },
   )
 
+  look('is changed: its end and its hours, and nothing else', { path: '/grants' }, async (v, expect) => {
+    const before = { ...v.w.grants.find((g) => g.id === 'ada-db') }
+    await opened(v, 'Edit grant ada-db')
+    const who = v.page.getByLabel(/^Id of the tunneler/).first()
+    expect(await who.inputValue()).toBe('tunneler-00002')
+    await v.page.getByLabel(/^Ends at/).fill('')
+    await v.page.getByLabel('Only at certain hours').check()
+    await enter(v, /^Days and hours/, 'mon-fri 08:00-18:00')
+    await v.button('Save').press('Enter')
+    await v.page.getByRole('dialog').waitFor({ state: 'detached' })
+    await v.page.getByText('mon-fri 08:00-18:00 in Europe/Berlin').waitFor()
+    expect(v.w.grants.find((g) => g.id === 'ada-db')).toEqual({
+      ...before,
+      until: undefined,
+      time_zone: 'Europe/Berlin',
+      windows: ['mon-fri 08:00-18:00'],
+      revision: 2,
+    })
+    await opened(v, 'Edit grant ada-db')
+    await v.page.getByLabel('Only at certain hours').uncheck()
+    await v.button('Save').press('Enter')
+    await v.page.getByRole('dialog').waitFor({ state: 'detached' })
+    await expect.poll(() => v.w.grants.find((g) => g.id === 'ada-db')?.windows).toBeUndefined()
+  })
+
+  look('that somebody else changed is not overwritten', { path: '/resources/db' }, async (v, expect) => {
+    await opened(v, 'Edit grant ada-db')
+    Object.assign(v.w.grants[0] ?? {}, { revision: 9 })
+    v.w.emit('grant', 'ada-db')
+    await v.page.getByLabel(/^Ends at/).fill('2031-05-06T07:08')
+    await v.button('Save').press('Enter')
+    await v.page.getByText('Somebody else changed this grant meanwhile').waitFor()
+    expect(v.w.grants[0]?.until).not.toContain('2031')
+  })
+
   look('is withdrawn, and the dialog promises what happens', { path: '/resources/db' }, async (v, expect) => {
     await opened(v, 'Withdraw grant ada-db')
     const dialog = v.page.getByRole('dialog')
@@ -153,6 +184,7 @@ describe('an auditor', () => {
     '/resources',
     '/resources/db',
     '/grants',
+    '/policy-tests',
     '/reach',
     '/explain?from=tunneler-00002&to=db.corp%3A5432',
   ]) {

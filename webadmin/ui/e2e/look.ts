@@ -26,6 +26,12 @@ export function look(name: string, scene: Look, act: (v: Onlooker, expect: Expec
   })
 }
 
+/** Opens a dialog by its button, without a mouse. */
+export async function opened(v: Onlooker, button: string) {
+  await v.button(button).press('Enter')
+  await v.page.getByRole('dialog').waitFor()
+}
+
 export const focused = (p: Page) =>
   p.evaluate(() => document.activeElement?.getAttribute('aria-label') || document.activeElement?.textContent || '')
 /** Why nobody can see what has the focus; empty if they can. */

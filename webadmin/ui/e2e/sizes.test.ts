@@ -21,6 +21,7 @@ look('every page fits at 200 %', { path: '/' }, async (v, expect) => {
     '/grants',
     '/reach',
     '/explain',
+    '/policy-tests',
     '/flows',
     '/requests',
     '/tokens',
@@ -39,6 +40,27 @@ look('every page fits at 200 %', { path: '/' }, async (v, expect) => {
     const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
     expect(over, path).toBeLessThanOrEqual(0)
   }
+})
+
+look('the labels of the charts are whole', { path: '/', size: { members: 10_000 } }, async ({ page }, expect) => {
+  for (const width of [1280, 1000, 390]) {
+    await page.setViewportSize({ width, height: 800 })
+    const cut = () =>
+      page.locator('.recharts-cartesian-axis-tick-value').evaluateAll((all) =>
+        all.flatMap((e) => {
+          const [text, box] = [e.getBoundingClientRect(), e.closest('.clipped')?.getBoundingClientRect()]
+          return box && text.left >= box.left && text.right <= box.right ? [] : [e.textContent]
+        }),
+      )
+    await page.locator('.recharts-cartesian-axis-tick-value').nth(9).waitFor()
+    await expect.poll(cut, { message: `${width} px` }).toEqual([])
+  }
+})
+
+look('a row of flows has at most three lines at 1280 px', { path: '/flows' }, async ({ page }, expect) => {
+  await page.getByText('1–50', { exact: true }).waitFor()
+  const heights = await page.locator('table tbody tr').evaluateAll((all) => all.map((e) => e.clientHeight))
+  expect(Math.max(...heights)).toBeLessThan(80)
 })
 
 describe('ids of 63 characters', () => {
@@ -64,6 +86,12 @@ describe('ids of 63 characters', () => {
         g.subject = `tunneler/${w.tunnelers[i]?.id}`
         g.object = i % 2 ? `label/${long('key')}=${long('value')}` : `resource/${w.resources[i]?.id}`
       }
+      for (const [i, t] of w.policyTests.entries()) {
+        t.id = long(`test-${i}`)
+        t.subject = `tunneler/${w.tunnelers[i]?.id}`
+        t.target = `${long('host')}.${long('dom')}.${long('tld')}:443`
+        t.network_id = long('network')
+      }
       for (const r of w.renewals) r.member = `connector/${w.connectors[0]?.id}`
       for (const e of w.events) e.target = `connector/${w.connectors[0]?.id}`
     },
@@ -80,6 +108,7 @@ describe('ids of 63 characters', () => {
       `/resources/${w.resources[0]?.id}`,
       '/grants',
       '/reach',
+      '/policy-tests',
       '/tokens',
       '/requests',
       '/audit',

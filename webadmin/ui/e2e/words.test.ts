@@ -179,6 +179,7 @@ describe('an empty list', () => {
     ['/networks', 'A network appears with its first connector'],
     ['/resources', 'A resource says what there is to reach'],
     ['/grants', 'Nobody reaches anything'],
+    ['/policy-tests', 'A policy test keeps a later change'],
     ['/flows', 'A flow appears here within seconds of its end'],
     ['/reach', 'No grant is of something that is there'],
     ['/tokens', 'Create one to enroll a host'],

@@ -4,10 +4,11 @@ import { client, data } from './client'
 import type { Query } from './queries'
 import type * as t from './types'
 
-// Resources, grants of them, and what is decided by both.
+// Resources, grants of them, what is decided by both, and tests of that.
 
 export type ResourceQuery = Query<'/api/admin/resources'>
 export type GrantQuery = Query<'/api/admin/grants'>
+export type PolicyTestQuery = Query<'/api/admin/policy-tests'>
 
 export const resources = (query: ResourceQuery) =>
   queryOptions({
@@ -27,6 +28,14 @@ export const grants = (query: GrantQuery) =>
     queryKey: ['grants', query],
     placeholderData: keepPreviousData,
     queryFn: () => data(client.GET('/api/admin/grants', { params: { query } })),
+  })
+
+/** Policy tests, each with what is decided now. */
+export const policyTests = (query: PolicyTestQuery) =>
+  queryOptions({
+    queryKey: ['policy-tests', query],
+    placeholderData: keepPreviousData,
+    queryFn: () => data(client.GET('/api/admin/policy-tests', { params: { query } })),
   })
 
 /** What a connector would decide; a target is HOST:PORT. */
@@ -49,5 +58,18 @@ export const useDeleteResource = () =>
   useChange((id: string) => data(client.DELETE('/api/admin/resources/{id}', { params: { path: { id } } })), 'resources')
 export const useCreateGrant = () =>
   useChange((body: t.GrantRequest) => data(client.POST('/api/admin/grants', { body })), 'grants')
+export const useChangeGrant = () =>
+  useChange(
+    (v: { id: string; body: t.GrantChange }) =>
+      data(client.PATCH('/api/admin/grants/{id}', { params: { path: { id: v.id } }, body: v.body })),
+    'grants',
+  )
 export const useWithdrawGrant = () =>
   useChange((id: string) => data(client.DELETE('/api/admin/grants/{id}', { params: { path: { id } } })), 'grants')
+export const useCreatePolicyTest = () =>
+  useChange((body: t.PolicyTestRequest) => data(client.POST('/api/admin/policy-tests', { body })), 'policy-tests')
+export const useDeletePolicyTest = () =>
+  useChange(
+    (id: string) => data(client.DELETE('/api/admin/policy-tests/{id}', { params: { path: { id } } })),
+    'policy-tests',
+  )

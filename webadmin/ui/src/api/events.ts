@@ -9,11 +9,11 @@ import type { SessionInfo } from './types'
 // What has to be read again after an event of a kind.
 const concerns: Record<string, string[]> = {
   connector: ['connectors', 'status', 'networks'],
-  tunneler: ['tunnelers', 'connectors', 'status', 'explain'],
+  tunneler: ['tunnelers', 'connectors', 'status', 'explain', 'policy-tests'],
   host: ['hosts', 'connectors', 'tunnelers', 'status'],
-  network: ['networks', 'connectors', 'explain'],
-  resource: ['resources', 'explain'],
-  grant: ['grants', 'explain'],
+  network: ['networks', 'connectors', 'explain', 'policy-tests'],
+  resource: ['resources', 'explain', 'policy-tests'],
+  grant: ['grants', 'explain', 'policy-tests'],
   'policy-test': ['policy-tests'],
   token: ['tokens'],
   request: ['requests', 'status'],

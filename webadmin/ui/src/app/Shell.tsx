@@ -18,6 +18,7 @@ import {
   IconSearch,
   IconServer2,
   IconSettings,
+  IconShieldCheck,
   IconSitemap,
   IconTicket,
   IconUsers,
@@ -46,6 +47,7 @@ const icons: Record<Path, React.ComponentType<{ size?: number; stroke?: number }
   '/grants': IconLicense,
   '/reach': IconSitemap,
   '/explain': IconHelpCircle,
+  '/policy-tests': IconShieldCheck,
   '/flows': IconArrowsLeftRight,
   '/requests': IconChecklist,
   '/tokens': IconTicket,
@@ -115,7 +117,7 @@ function Nav({ close }: { close: () => void }) {
                 active={active}
                 aria-current={active ? 'page' : undefined}
                 onClick={close}
-                py={6}
+                py={4} // all of them are in sight at 800 px
                 style={{ borderRadius: 7 }}
               />
             )

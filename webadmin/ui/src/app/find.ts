@@ -1,5 +1,6 @@
 import { client, data } from '@/api/client'
 import type { Permission } from '@/api/types'
+import { mustOf } from '@/ui/policytests'
 import { places } from './places'
 
 // What "/" finds, wherever it is.
@@ -90,6 +91,15 @@ export async function findAll(text: string, may: May): Promise<Hit[]> {
         name: g.id,
         about: `${g.subject} reaches ${g.object}`,
         to: `/grants?q=${encodeURIComponent(g.id)}`,
+      })),
+    ),
+    seek('fleet:read', async () =>
+      (await data(client.GET('/api/admin/policy-tests', { params: { query } }))).policy_tests.map((t) => ({
+        key: `policy-test ${t.id}`,
+        kind: 'Policy test',
+        name: t.id,
+        about: `${t.subject} ${mustOf(t)} ${t.target}`,
+        to: `/policy-tests?q=${encodeURIComponent(t.id)}`,
       })),
     ),
     seek('fleet:read', async () =>

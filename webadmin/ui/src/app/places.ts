@@ -25,6 +25,7 @@ export const groups = [
       { to: '/grants', label: 'Grants', needs: 'fleet:read' },
       { to: '/reach', label: 'Who reaches what', needs: 'fleet:read' },
       { to: '/explain', label: 'Explain', needs: 'fleet:read' },
+      { to: '/policy-tests', label: 'Policy tests', needs: 'fleet:read' },
       { to: '/flows', label: 'Flows', needs: 'audit:read' },
     ],
   },

@@ -49,6 +49,7 @@ export const router = createBrowserRouter([
           { path: 'grants', lazy: lazy('grants', () => import('@/pages/grants')) },
           { path: 'reach', lazy: lazy('reach', () => import('@/pages/reach')) },
           { path: 'explain', lazy: lazy('explain', () => import('@/pages/explain')) },
+          { path: 'policy-tests', lazy: lazy('policytests', () => import('@/pages/policytests')) },
           { path: 'flows', lazy: lazy('flows', () => import('@/pages/flows')) },
           { path: 'tokens', lazy: lazy('tokens', () => import('@/pages/tokens')) },
           { path: 'tokens/:id', lazy: lazy('tokens/detail', () => import('@/pages/tokens/detail')) },

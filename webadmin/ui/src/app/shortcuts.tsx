@@ -14,6 +14,7 @@ const places: [key: string, to: string, label: string][] = [
   ['n', '/grants', 'Grants'],
   ['w', '/reach', 'Who reaches what'],
   ['x', '/explain', 'Explain'],
+  ['p', '/policy-tests', 'Policy tests'],
   ['a', '/requests', 'Approvals'],
   ['k', '/tokens', 'Tokens'],
   ['r', '/ca', 'Certificate authority'],

@@ -33,6 +33,7 @@ function targetPath({ target_kind: kind, target_id: id }: TargetProps): string |
   if (kind === 'connector' || kind === 'tunneler' || kind === 'host' || kind === 'resource')
     return `/${kind}s/${encodeURIComponent(id)}`
   if (kind === 'grant') return `/grants?q=${encodeURIComponent(id)}`
+  if (kind === 'policy-test') return `/policy-tests?q=${encodeURIComponent(id)}`
   if (kind === 'token') return `/tokens/${encodeURIComponent(id)}`
   return null
 }

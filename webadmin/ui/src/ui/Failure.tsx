@@ -2,9 +2,11 @@ import { Alert, Box, Button, Group, Stack, Text } from '@mantine/core'
 import { IconAlertTriangle, IconPlugConnectedX } from '@tabler/icons-react'
 import { APIError, isProblem, isUnread } from '@/api/client'
 import { useLiveness } from '@/api/liveness'
-import { faultsOf, type Sayings, wordsOf } from '@/api/words'
+import { faultsOf, kindOf, type Sayings, wordsOf } from '@/api/words'
+import { BrokenTests } from './BrokenTests'
 import { Copy } from './Copy'
 import { Empty } from './Page'
+import { headOf } from './policytests'
 import { Prose } from './prose'
 
 type FailureProps = {
@@ -63,10 +65,18 @@ export function Failure({ error, retry, says, title: named }: FailureProps) {
   const p = error instanceof APIError ? error.problem : null
   const { title, detail } = wordsOf(error, says)
   const faults = faultsOf(error)
+  const broken = p?.policy_tests ?? []
   return (
-    <Alert color="red" icon={<IconAlertTriangle size={18} />} title={named ?? title} role="alert">
+    <Alert
+      color="red"
+      icon={<IconAlertTriangle size={18} />}
+      title={named ?? (broken.length ? headOf(broken) : title)}
+      role="alert"
+    >
       <Stack gap={6} align="flex-start">
-        {faults.size > 0 ? (
+        {broken.length > 0 ? (
+          <BrokenTests of={broken} advice={says?.[kindOf(error)]} />
+        ) : faults.size > 0 ? (
           [...faults].map(([field, fault]) => (
             <Text key={field} size="sm" c="var(--mantine-color-text)" className="wrap">
               <code>{field}</code>: <Prose of={fault} />

@@ -12,7 +12,7 @@ import { Id } from '@/ui/Id'
 import { Facts, Loading, PageHead, Section } from '@/ui/Page'
 import { State } from '@/ui/Status'
 import { At } from '@/ui/time'
-import { caveatOf, sentenceOf } from './answers'
+import { caveatOf, sentenceOf } from '@/ui/decisions'
 
 const suggested = 8
 

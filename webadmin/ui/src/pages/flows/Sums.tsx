@@ -18,9 +18,9 @@ export function Sums() {
           {(['hour', 'day'] as const).map((period) => (
             <Figure
               key={period}
-              label={`Ended in the last ${period}`}
+              label={period === 'hour' ? 'Ended in the last hour' : 'Ended in the last 24 hours'}
               value={t[period].flows.toLocaleString()}
-              more={`${bytes(t[period].bytes_up)} to targets, ${bytes(t[period].bytes_down)} from them, ${t[period].refused.toLocaleString()} refused`}
+              more={`${bytes(t[period].bytes_up)} to targets, ${bytes(t[period].bytes_down)} from them, ${t[period].refused.toLocaleString()} refused, ${t[period].failed.toLocaleString()} failed`}
             />
           ))}
         </Group>

@@ -1,6 +1,7 @@
 import { IconArrowsLeftRight } from '@tabler/icons-react'
 import { Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
+import type { ReactNode } from 'react'
 import { Link } from 'react-router'
 import { flows } from '@/api/flows'
 import type { FlowRecord } from '@/api/types'
@@ -8,7 +9,7 @@ import { useCan } from '@/app/session'
 import { Days } from '@/pages/audit/Days'
 import { endOf as endOfDay, startOf as startOfDay } from '@/pages/audit/days'
 import { Download } from '@/pages/audit/Download'
-import { sentenceOf } from '@/pages/explain/answers'
+import { sentenceOf } from '@/ui/decisions'
 import { bytes } from '@/ui/bytes'
 import type { Column } from '@/ui/Grid'
 import { Id } from '@/ui/Id'
@@ -27,9 +28,36 @@ const to = (list: string, id: string) => (
   </Link>
 )
 
+const carried = (f: FlowRecord, n: number) => <span className="numbers whole">{f.connected ? bytes(n) : '–'}</span>
+
+/** What stands below the value of a cell. */
+const Below = ({ children }: { children: ReactNode }) => (
+  <Text size="xs" c="dimmed" component="div" className="wrap">
+    {children}
+  </Text>
+)
+
 const columns: Column<FlowRecord>[] = [
-  { id: 'ended', header: 'Ended', cell: ({ row }) => <At at={row.original.ended_at} /> },
-  { id: 'who', header: 'Who', cell: ({ row }) => to('tunnelers', row.original.tunneler_id) },
+  {
+    id: 'ended',
+    header: 'Ended',
+    cell: ({ row: { original: f } }) => (
+      <>
+        <At at={f.ended_at} />
+        {f.connected && <Below>after {span(Date.parse(f.ended_at) - Date.parse(f.opened_at))}</Below>}
+      </>
+    ),
+  },
+  {
+    id: 'who',
+    header: 'Tunneler and connector',
+    cell: ({ row: { original: f } }) => (
+      <>
+        {to('tunnelers', f.tunneler_id)}
+        <Below>{to('connectors', f.connector_id)}</Below>
+      </>
+    ),
+  },
   {
     id: 'target',
     header: 'Target',
@@ -37,50 +65,28 @@ const columns: Column<FlowRecord>[] = [
     cell: ({ row: { original: f } }) => (
       <>
         <span className="mono target">{f.target}</span>
-        {f.resource_id && (
-          <Text size="xs" c="dimmed" component="div" className="wrap">
-            {to('resources', f.resource_id)}
-          </Text>
-        )}
+        {f.resource_id && <Below>{to('resources', f.resource_id)}</Below>}
       </>
     ),
   },
-  { id: 'connector', header: 'Connector', cell: ({ row }) => to('connectors', row.original.connector_id) },
   {
     id: 'how',
     header: 'How it ended',
     cell: ({ row: { original: f } }) => (
       <>
         <State tone={toneOf(f)} label={endOf(f.code)} hollow={!f.connected} />
-        {f.code === 'refused' && (
-          <Text size="xs" c="dimmed">
-            {sentenceOf(f.decision)}
-          </Text>
-        )}
         {f.count > 1 && (
-          <Text size="xs" c="dimmed">
+          <Text span size="sm" c="dimmed" className="whole">
+            {' '}
             {f.count.toLocaleString()} times
           </Text>
         )}
+        {f.code === 'refused' && <Below>{sentenceOf(f.decision)}</Below>}
       </>
     ),
   },
-  {
-    id: 'lasted',
-    header: 'Lasted',
-    cell: ({ row: { original: f } }) => (
-      <span className="numbers whole">
-        {f.connected ? span(Date.parse(f.ended_at) - Date.parse(f.opened_at)) : '–'}
-      </span>
-    ),
-  },
-  {
-    id: 'bytes',
-    header: 'To and from it',
-    cell: ({ row: { original: f } }) => (
-      <span className="numbers whole">{f.connected ? `${bytes(f.bytes_up)}, ${bytes(f.bytes_down)}` : '–'}</span>
-    ),
-  },
+  { id: 'up', header: 'Bytes to it', cell: ({ row: { original: f } }) => carried(f, f.bytes_up) },
+  { id: 'down', header: 'Bytes from it', cell: ({ row: { original: f } }) => carried(f, f.bytes_down) },
 ]
 
 const filters = ['tunneler', 'resource', 'target', 'connector', 'code', 'since', 'until'] as const

@@ -9,7 +9,7 @@ import { ReadFailure } from '@/ui/Failure'
 import { Grid } from '@/ui/Grid'
 import { Loading, Section } from '@/ui/Page'
 import { useNow } from '@/ui/time'
-import { CreateGrant } from './CreateGrant'
+import { CreateGrant } from './Form'
 import { grantColumns } from './Parts'
 import { hasEnded, referencesTo } from './reference'
 

@@ -1,9 +1,11 @@
-import { Badge, Text } from '@mantine/core'
+import { Badge, Button, Group, Text } from '@mantine/core'
+import { useState } from 'react'
 import { Link } from 'react-router'
 import type { Grant } from '@/api/types'
 import type { Column } from '@/ui/Grid'
 import { Id } from '@/ui/Id'
 import { At, usePassed } from '@/ui/time'
+import { EditGrant } from './Form'
 import { hoursOf, pathOf, referenceOf } from './reference'
 import { Withdraw } from './Withdraw'
 
@@ -64,17 +66,34 @@ const object: Column<Grant> = {
 }
 const when: Column<Grant> = { id: 'when', header: 'When', sort: 'until', cell: ({ row }) => <When of={row.original} /> }
 const id: Column<Grant> = { id: 'id', header: 'Grant', sort: 'id', cell: ({ row }) => <Id of={row.original.id} /> }
-const withdraw: Column<Grant> = {
+const actions: Column<Grant> = {
   id: 'actions',
   header: '',
-  cell: ({ row }) => <Withdraw grant={row.original} compact />,
+  cell: ({ row }) => (
+    <Group gap={4} wrap="nowrap">
+      <Edit grant={row.original} />
+      <Withdraw grant={row.original} />
+    </Group>
+  ),
 }
 
-/** The columns of a list of grants, and the button to withdraw one for whom it may be. */
-export const grantColumns = (mayWithdraw: boolean): Column<Grant>[] => [
+function Edit({ grant: g }: { grant: Grant }) {
+  const [open, setOpen] = useState(false)
+  return (
+    <>
+      <Button size="compact-xs" variant="subtle" onClick={() => setOpen(true)} aria-label={`Edit grant ${g.id}`}>
+        Edit
+      </Button>
+      {open && <EditGrant grant={g} close={() => setOpen(false)} />}
+    </>
+  )
+}
+
+/** The columns of a list of grants, and the buttons to change and to withdraw one for somebody who may. */
+export const grantColumns = (mayChange: boolean): Column<Grant>[] => [
   subject,
   object,
   when,
   id,
-  ...(mayWithdraw ? [withdraw] : []),
+  ...(mayChange ? [actions] : []),
 ]

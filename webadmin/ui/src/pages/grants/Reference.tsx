@@ -4,15 +4,10 @@ import { useQuery } from '@tanstack/react-query'
 import { resources } from '@/api/access'
 import { members } from '@/api/members'
 import { textsOf } from '@/ui/labels'
+import type { Choice } from './draft'
 
-/** What was chosen of one side of a grant. */
-export type Choice = { by: 'id' | 'label'; id: string; label: string }
-
-export const noChoice: Choice = { by: 'id', id: '', label: '' }
-
-/** A choice as the API takes it. */
-export const textOf = (kind: 'tunneler' | 'resource', c: Choice) =>
-  c.by === 'id' ? `${kind}/${c.id.trim()}` : `label/${c.label.trim()}`
+/** How the choice by label is called, where it is not of all things with a label. */
+type ByLabel = { choice: string; field: string; description: string }
 
 type SideProps = {
   kind: 'tunneler' | 'resource'
@@ -21,12 +16,13 @@ type SideProps = {
   fault?: string
   /** It has the focus when the dialog opens. */
   first?: boolean
+  byLabel?: ByLabel
 }
 
 const suggested = 8
 
 /** One side of a grant: a tunneler or resource by its id, or all with a label. What is typed is looked for. */
-export function Side({ kind, value: c, set, fault, first }: SideProps) {
+export function Side({ kind, value: c, set, fault, first, byLabel }: SideProps) {
   const typed = c.by === 'id' ? c.id.trim() : c.label.trim()
   const [q] = useDebouncedValue(typed, 200)
   const query = { q: c.by === 'id' && q ? q : undefined, page_size: c.by === 'id' ? suggested : 100 }
@@ -34,6 +30,11 @@ export function Side({ kind, value: c, set, fault, first }: SideProps) {
   const found = useQuery({ ...resources(query), enabled: kind === 'resource' })
   const things = kind === 'tunneler' ? tunnelers.data?.members : found.data?.resources
   const labels = [...new Set(things?.flatMap((x) => textsOf(x.labels ?? {})))].sort()
+  const labelled = byLabel ?? {
+    choice: `All ${kind}s with a label`,
+    field: `Label of the ${kind}s`,
+    description: `As key=value. Also ${kind}s that get the label later are included.`,
+  }
   const who = kind === 'tunneler' ? 'Who' : 'What'
   return (
     <Stack gap={6}>
@@ -41,11 +42,11 @@ export function Side({ kind, value: c, set, fault, first }: SideProps) {
         label={who}
         value={c.by}
         onChange={(by) => set({ ...c, by: by as Choice['by'] })}
-        aria-label={`${who}: one ${kind}, or all with a label`}
+        aria-label={`${who}: one ${kind}, or by a label`}
       >
         <Group gap="lg" mt={4}>
           <Radio value="id" label={`One ${kind}`} />
-          <Radio value="label" label={`All ${kind}s with a label`} />
+          <Radio value="label" label={labelled.choice} />
         </Group>
       </Radio.Group>
       {c.by === 'id' ? (
@@ -70,10 +71,11 @@ export function Side({ kind, value: c, set, fault, first }: SideProps) {
         />
       ) : (
         <Autocomplete
-          label={`Label of the ${kind}s`}
-          description={`As key=value. Also ${kind}s that get the label later are included.`}
+          label={labelled.field}
+          description={labelled.description}
           placeholder={kind === 'tunneler' ? 'team=dev' : 'env=prod'}
           required
+          data-autofocus={first || undefined}
           data={labels}
           limit={suggested}
           openOnFocus={false}

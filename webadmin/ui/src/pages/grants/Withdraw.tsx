@@ -2,22 +2,18 @@ import { Button } from '@mantine/core'
 import { useState } from 'react'
 import { useWithdrawGrant } from '@/api/access'
 import type { Grant } from '@/api/types'
-import { useCan } from '@/app/session'
 import { Confirm, Consequences } from '@/ui/Confirm'
 import { say } from '@/ui/say'
 import { referenceOf } from './reference'
 
-type WithdrawProps = { grant: Grant; compact?: boolean }
-
 /** The button that withdraws a grant, and its dialog. */
-export function Withdraw({ grant: g, compact }: WithdrawProps) {
+export function Withdraw({ grant: g }: { grant: Grant }) {
   const [open, setOpen] = useState(false)
-  if (!useCan('fleet:write')) return null
   return (
     <>
       <Button
-        size={compact ? 'compact-xs' : 'sm'}
-        variant={compact ? 'subtle' : 'light'}
+        size="compact-xs"
+        variant="subtle"
         color="red"
         onClick={() => setOpen(true)}
         aria-label={`Withdraw grant ${g.id}`}

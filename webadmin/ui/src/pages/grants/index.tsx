@@ -8,7 +8,7 @@ import { Search, Toolbar, Typed, useList } from '@/ui/list'
 import { ListView } from '@/ui/ListView'
 import { Empty, PageHead } from '@/ui/Page'
 import { useNow } from '@/ui/time'
-import { CreateGrant } from './CreateGrant'
+import { CreateGrant } from './Form'
 import { grantColumns } from './Parts'
 import { hasEnded } from './reference'
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { caveatOf, sentenceOf } from './answers'
+import { caveatOf, sentenceOf } from './decisions'
 
 it('a code is a sentence, and one of a later version is shown as it is', () => {
   expect(sentenceOf('not_granted')).toContain('no grant of the most specific one')
