@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -311,16 +312,9 @@ func TestEachTunnelerHasLimits(t *testing.T) {
 	s := p.half(t, g)
 	_, err := g.Attach(flow.Accepted{ID: s.id, Instance: p.instance, Link: s.far})
 	require.NoError(t, err)
-	refused := func(r *raw) {
-		t.Helper()
-		_, _, err := r.next()
-		require.Error(t, err)
-		var timeout net.Error
-		require.False(t, errors.As(err, &timeout) && timeout.Timeout())
-	}
 	a, b := dialRaw(t, p.identity, g), dialRaw(t, p.identity, g)
 	eventually(t, "two that are not bound", func() bool { return g.Status().Unbound == 2 })
-	refused(dialRaw(t, p.identity, g))
+	dialRaw(t, p.identity, g).isTurnedAway(t)
 	other := ca.Identity(ca.SVID(t, "spiffe://mycorp.internal/tunneler/other"))
 	dialRaw(t, other, g)
 	eventually(t, "another tunneler has limits of its own", func() bool { return g.Status().Unbound == 3 })
@@ -347,7 +341,90 @@ func TestEachTunnelerHasLimits(t *testing.T) {
 	dialRaw(t, p.identity, g)
 	dialRaw(t, p.identity, g)
 	eventually(t, "all four", func() bool { return g.Status().Unbound == 3 })
-	refused(dialRaw(t, p.identity, g))
+	dialRaw(t, p.identity, g).isTurnedAway(t)
+}
+
+// isTurnedAway expects a connection to be closed without a word.
+func (r *raw) isTurnedAway(t testing.TB) {
+	t.Helper()
+	_, _, err := r.next()
+	require.Error(t, err)
+	var timeout net.Error
+	require.False(t, errors.As(err, &timeout) && timeout.Timeout())
+}
+
+// TestAllTunnelersTogetherHaveLimits: many of them hold no more than that, whatever each may.
+func TestAllTunnelersTogetherHaveLimits(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	other := ca.Identity(ca.SVID(t, "spiffe://mycorp.internal/tunneler/other"))
+	begin := func(t *testing.T, l flow.Limits) (*gateway, *laptop, *session) {
+		t.Helper()
+		g := startGateway(t, ca, "gw", func(c *flow.AcceptorConfig) { c.Limits = l })
+		p := startLaptop(t, ca)
+		s := p.half(t, g)
+		_, err := g.Attach(flow.Accepted{ID: s.id, Instance: p.instance, Link: s.far})
+		require.NoError(t, err)
+		return g, p, s
+	}
+	t.Run("of connections that are not bound", func(t *testing.T) {
+		t.Parallel()
+		g, p, s := begin(t, flow.Limits{Unbound: 2})
+		first := dialRaw(t, p.identity, g)
+		dialRaw(t, other, g)
+		eventually(t, "both", func() bool { return g.Status().Unbound == 2 })
+		dialRaw(t, other, g).isTurnedAway(t)
+		first.send(t, flow.TypeBind, first.claim(t, s.id, s.near)...)
+		eventually(t, "one is bound", func() bool { return g.Status().Unbound == 1 })
+		dialRaw(t, other, g)
+		eventually(t, "there is room again", func() bool { return g.Status().Unbound == 2 })
+	})
+	t.Run("of connections", func(t *testing.T) {
+		t.Parallel()
+		g, p, _ := begin(t, flow.Limits{Conns: 2})
+		dialRaw(t, p.identity, g)
+		dialRaw(t, other, g)
+		eventually(t, "both", func() bool { return g.Status().Conns == 2 })
+		dialRaw(t, other, g).isTurnedAway(t)
+	})
+	t.Run("of flows", func(t *testing.T) {
+		t.Parallel()
+		g, p, s := begin(t, flow.Limits{Flows: 1})
+		to := target(t, echo)
+		for _, code := range []flow.Code{flow.CodeOK, flow.CodeBusy} {
+			r := p.bound(t, g, s)
+			r.send(t, flow.TypeOpen, to.AppendOpen(nil)...)
+			r.expect(t, flow.TypeSeen)
+			r.expect(t, flow.TypeResult, byte(code))
+		}
+	})
+}
+
+// TestATunnelerThatIsRevokedMeanwhileIsToldSo: an open that comes before Sweep does.
+func TestATunnelerThatIsRevokedMeanwhileIsToldSo(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	var revoked atomic.Bool
+	g := startGateway(t, ca, "gw", func(c *flow.AcceptorConfig) {
+		c.Admit = func(*mtls.Conn) error {
+			if revoked.Load() {
+				return errTest
+			}
+			return nil
+		}
+	})
+	p := startLaptop(t, ca)
+	s := p.half(t, g)
+	_, err := g.Attach(flow.Accepted{ID: s.id, Instance: p.instance, Link: s.far})
+	require.NoError(t, err)
+	unbound, r := dialRaw(t, p.identity, g), p.bound(t, g, s)
+	eventually(t, "both are there", func() bool { return g.Status().Conns == 2 && g.Status().Unbound == 1 })
+	revoked.Store(true)
+	r.send(t, flow.TypeOpen, target(t, echo).AppendOpen(nil)...)
+	r.isCut(t, flow.CodeRevoked)
+	unbound.send(t, flow.TypeBind, unbound.claim(t, s.id, s.near)...)
+	unbound.isCut(t, flow.CodeRevoked)
+	require.Zero(t, g.handler.count(), "nothing was dialed")
 }
 
 func TestAnOpenWhoseTunnelerHasGoneIsNotDialed(t *testing.T) {

@@ -113,7 +113,10 @@ func (s *served) open(payload []byte) error {
 	if s.link.socket.hungUp() {
 		return io.EOF // the tunneler has given up and asks another connector: nothing is dialed
 	}
-	if err := s.acceptor.beginFlow(s); err != nil {
+	switch err := s.acceptor.beginFlow(s); {
+	case errors.Is(err, ErrRevoked):
+		return s.link.cut(err) // as Sweep would: no result says that
+	case err != nil:
 		return s.link.result(resultOf(err))
 	}
 	ctx, cancel := context.WithCancelCause(s.acceptor.life)
