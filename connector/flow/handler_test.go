@@ -271,6 +271,14 @@ func TestTheAddressOfANameIsDecidedAgain(t *testing.T) {
 		require.Equal(t, []string{"10.0.0.5"}, w.network.dialed)
 		require.Equal(t, []string{"db", "10.0.0.5", "db", "10.0.0.5"}, w.rules.asked, "before, and once more when it is connected")
 	})
+	bubble(t, "without the interface that a hosts file names: with it, no prefix of a resource would hold it", func(t *testing.T) {
+		w := in(t)
+		w.grant("db", "fd00::5%eth0", "fd00::5%eth1", "10.9.9.9")
+		_, err := w.attempt(t.Context(), "db")
+		require.NoError(t, err)
+		require.Equal(t, []string{"db", "fd00::5", "db", "fd00::5"}, w.rules.asked)
+		require.Equal(t, []string{"fd00::5"}, w.network.dialed)
+	})
 	bubble(t, "an address as the target is itself", func(t *testing.T) {
 		w := in(t)
 		w.grant("10.0.0.5")

@@ -253,6 +253,27 @@ func TestTotals(t *testing.T) {
 	})
 }
 
+// TestFlowsOfLongAgoTakeNoMemory: a connector chooses when the flows ended that it reports.
+func TestFlowsOfLongAgoTakeNoMemory(t *testing.T) {
+	t.Parallel()
+	bubble(t, "beyond the minutes of a day", func(t *testing.T) {
+		r, stop := run(t, &memory{})
+		defer stop()
+		const each = 1000
+		minute := 0
+		for i := range 5 {
+			require.True(t, r.Take(batch(uint64(each*i+1), each, func(r *flows.Record) {
+				minute++
+				r.Ended = time.Now().Add(-time.Duration(minute) * time.Minute)
+			}), func(uint64) {}))
+			<-time.After(time.Second)
+		}
+		require.EqualValues(t, 5*each, r.Counts().Recorded)
+		require.LessOrEqual(t, flows.MinutesOf(r), 26*60)
+		require.Greater(t, flows.MinutesOf(r), 24*60, "and the last day is there")
+	})
+}
+
 func TestRetentionRemovesABitAtATime(t *testing.T) {
 	t.Parallel()
 	bubble(t, "at the start, and then in between", func(t *testing.T) {

@@ -347,6 +347,46 @@ func TestThereAreOnlySoManyPolicyTests(t *testing.T) {
 	require.NotEmpty(t, r.ID)
 }
 
+// full is a store that says how many rules it has.
+type full struct {
+	policy.RulesStore
+
+	resources, grants int
+}
+
+func (f full) RulesTx(ctx context.Context, fn func(policy.RulesTx) error) error {
+	return f.RulesStore.RulesTx(ctx, func(tx policy.RulesTx) error { return fn(fullTx{tx, f}) })
+}
+
+type fullTx struct {
+	policy.RulesTx
+
+	of full
+}
+
+func (f fullTx) CountResources(context.Context) (int, error) { return f.of.resources, nil }
+func (f fullTx) CountGrants(context.Context) (int, error)    { return f.of.grants, nil }
+
+// TestThereAreOnlySoManyRules: a program that runs wild does not fill the database.
+func TestThereAreOnlySoManyRules(t *testing.T) {
+	t.Parallel()
+	b, ctx := newRulebook(t), t.Context()
+	most := func(resources, grants int) *policy.Rules {
+		clock := func() time.Time { return noon }
+		return policy.NewRules(policy.RulesConfig{Store: full{b.store, resources, grants}, TrustDomain: td, Audit: audit.New(zap.NewNop(), clock), Now: clock})
+	}
+	_, err := most(policy.MaxResources, 0).CreateResource(ctx, db(), ann)
+	require.ErrorIs(t, err, policy.ErrTooManyResources)
+	_, err = most(policy.MaxResources-1, 0).CreateResource(ctx, db(), ann)
+	require.NoError(t, err, "the last one")
+	_, err = most(0, policy.MaxGrants).CreateGrant(ctx, toDB(), ann)
+	require.ErrorIs(t, err, policy.ErrTooManyGrants)
+	_, err = b.Grant(ctx, toDB().ID)
+	require.ErrorIs(t, err, fleet.ErrNotFound)
+	_, err = most(0, policy.MaxGrants-1).CreateGrant(ctx, toDB(), ann)
+	require.NoError(t, err, "the last one")
+}
+
 // TestARefusedTransactionIsForgotten: what a check has taken of it is no part of the next.
 func TestARefusedTransactionIsForgotten(t *testing.T) {
 	t.Parallel()

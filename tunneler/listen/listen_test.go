@@ -18,6 +18,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -367,6 +368,27 @@ func TestWhyAnOpenFailedIsSaidInTheProtocol(t *testing.T) {
 	}
 	w.fail(forwarded.String(), flow.ErrRefused)
 	isReset(t, w.forward) // and no end that looks like an empty answer
+}
+
+// TestWhoDoesNotTakeTheAnswerIsLeft: a place among the connections is not kept for a program that
+// reads nothing. The pipe takes not one byte ahead, as a kernel without memory.
+func TestWhoDoesNotTakeTheAnswerIsLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, err := listen.New(listen.Config{Opener: &direct{}, Log: zap.NewNop()})
+		require.NoError(t, err)
+		local, far := net.Pipe()
+		defer func() { _ = far.Close() }()
+		began := time.Now()
+		var said error
+		out := s.Carry(forwarded, local, func(error) error {
+			_, said = io.WriteString(local, "HTTP/1.1 403 Forbidden")
+			return said
+		})
+		require.ErrorIs(t, said, os.ErrDeadlineExceeded)
+		require.ErrorIs(t, out.Failure, flow.ErrRefused)
+		require.Equal(t, listen.DefaultGreeting, time.Since(began))
+	})
 }
 
 func TestAnythingElseIsRefusedBeforeAFlow(t *testing.T) {
