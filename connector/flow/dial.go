@@ -17,7 +17,14 @@ import (
 // mostAddresses of a name are tried.
 const mostAddresses = 8
 
-// connect resolves and dials. A name may have addresses of which only some are allowed.
+// refusal is a decision about the addresses of a name, of which none is allowed.
+type refusal struct{ access.Decision }
+
+// Error implements error.
+func (r *refusal) Error() string { return string(r.Code) }
+
+// connect resolves and dials. A name may have addresses of which only some are allowed; if none is,
+// the error is a *refusal.
 func (h *Handler) connect(ctx context.Context, o *opened) (net.Conn, error) {
 	addresses, err := h.resolve(ctx, o.flow.Target.Host)
 	if err != nil {
@@ -48,7 +55,7 @@ func (h *Handler) connect(ctx context.Context, o *opened) (net.Conn, error) {
 	}
 	if fault == nil {
 		h.note(o, refused, time.Now())
-		return nil, h.refuse(ctx, o.flow, refused)
+		return nil, &refusal{refused}
 	}
 	return nil, fault
 }

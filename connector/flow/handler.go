@@ -54,17 +54,20 @@ type Config struct {
 	Log   *zap.Logger
 }
 
-// How many refusals a tunneler gets soon. Each further one takes a second: whoever looks for
-// what there is does it slowly.
+// How many refusals a tunneler gets soon. Each further one takes a second, of which mostPaused run
+// at once, however many opens it makes: whoever looks for what there is does it slowly, and a page
+// with many hosts that are not granted still gets its answers.
 const (
 	refusalEvery, refusalBurst = time.Second, 50
 	refusalPause               = time.Second
+	mostPaused                 = 20
 )
 
 // Handler is a transport.Handler.
 type Handler struct {
 	cfg      Config
-	refusals *sourcelimit.Keyed[string]
+	refusals *sourcelimit.Keyed[string] // those that come soon
+	pauses   pauses                     // before the others
 
 	mu   sync.Mutex
 	open map[*transport.Flow]*opened
@@ -121,6 +124,7 @@ func New(cfg Config) (*Handler, error) {
 	}
 	return &Handler{
 		cfg: cfg, refusals: sourcelimit.NewIdentities(refusalEvery, refusalBurst, time.Now), open: map[*transport.Flow]*opened{},
+		pauses: pauses{of: map[spiffeid.ID]*pause{}},
 	}, nil
 }
 
@@ -134,10 +138,14 @@ func (h *Handler) Open(ctx context.Context, f *transport.Flow) (net.Conn, error)
 	if d := h.decide(o); !d.Allowed {
 		return nil, h.refuse(ctx, f, d)
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.cfg.DialWithin)
+	dialing, cancel := context.WithTimeout(ctx, h.cfg.DialWithin)
 	defer cancel()
-	conn, err := h.connect(ctx, o)
-	if err != nil {
+	conn, err := h.connect(dialing, o)
+	var no *refusal
+	switch {
+	case errors.As(err, &no):
+		return nil, h.refuse(ctx, f, no.Decision) // not within dialing: its end would cut the pause short
+	case err != nil:
 		return nil, err
 	}
 	// Again, now with the address: what changed while it was dialed counts.
@@ -146,7 +154,7 @@ func (h *Handler) Open(ctx context.Context, f *transport.Flow) (net.Conn, error)
 		_ = conn.Close()
 		return nil, h.refuse(ctx, f, d)
 	}
-	if err := h.introduce(ctx, conn, o, d.ProxyProtocol); err != nil {
+	if err := h.introduce(dialing, conn, o, d.ProxyProtocol); err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
@@ -239,17 +247,13 @@ func (h *Handler) Recheck() (cut int) {
 // refuse waits until a refusal is due, so that nobody measures how long it took to decide. Its
 // record is made where those of all flows are: Handler.Ended.
 func (h *Handler) refuse(ctx context.Context, f *transport.Flow, d access.Decision) error {
-	wait := h.cfg.RefuseAfter - time.Since(f.Opened)
-	if h.refusals.AllowKey(f.Tunneler.String()) {
+	soon := h.refusals.AllowKey(f.Tunneler.String())
+	if soon {
 		h.cfg.Log.Info("flow refused", fields(f, d)...)
-	} else {
-		wait += refusalPause
 	}
-	due := time.NewTimer(wait)
-	defer due.Stop()
-	select {
-	case <-due.C:
-	case <-ctx.Done():
+	sleep(ctx, h.cfg.RefuseAfter-time.Since(f.Opened))
+	if !soon {
+		h.pauses.wait(ctx, f.Tunneler)
 	}
 	return fmt.Errorf("%w: %s", transport.ErrRefused, d.Code)
 }

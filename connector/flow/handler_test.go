@@ -244,6 +244,63 @@ func TestWhatIsNotGrantedIsNeitherLookedUpNorDialed(t *testing.T) {
 	})
 }
 
+// TestRefusalsOfATunnelerAreSlowTogether: it cannot look for what there is with many opens at once.
+func TestRefusalsOfATunnelerAreSlowTogether(t *testing.T) {
+	t.Parallel()
+	const opens = 1000
+	other := spiffeid.RequireFromString("spiffe://mycorp.internal/tunneler/other")
+	// together is how long so many opens of a host take, by name of a tunneler.
+	together := func(ctx context.Context, h *flow.Handler, id spiffeid.ID, host string) time.Duration {
+		began := time.Now()
+		var all sync.WaitGroup
+		for range opens {
+			all.Go(func() {
+				f := transport.NewFlow(id, transport.Target{Host: host, Port: 1}, func(error) {})
+				_, err := h.Open(ctx, f)
+				h.Ended(f, transport.End{Reason: err})
+			})
+		}
+		all.Wait()
+		return time.Since(began)
+	}
+	handler := func(t *testing.T, w *rules, n *network) *flow.Handler {
+		t.Helper()
+		h, err := flow.New(flow.Config{Decider: w, Resolver: n, Dial: n.dial, Log: zap.NewNop()})
+		require.NoError(t, err)
+		return h
+	}
+	bubble(t, "and of another one they are not", func(t *testing.T) {
+		h := handler(t, &rules{}, nil)
+		done := make(chan time.Duration)
+		go func() { done <- together(t.Context(), h, laptop, "x") }()
+		synctest.Wait()
+		began := time.Now()
+		f := transport.NewFlow(other, transport.Target{Host: "x", Port: 1}, func(error) {})
+		_, err := h.Open(t.Context(), f)
+		require.ErrorIs(t, err, transport.ErrRefused)
+		require.Equal(t, 20*time.Millisecond, time.Since(began))
+		h.Ended(f, transport.End{})
+		require.InDelta(t, (opens-50)/20, (<-done).Seconds(), 3)
+	})
+	bubble(t, "also where it is the address of a name that is refused", func(t *testing.T) {
+		w := &rules{granted: map[string]access.Decision{"db": {Allowed: true, Code: "granted"}}}
+		h := handler(t, w, &network{names: map[string][]string{"db": {"10.9.9.9"}}})
+		require.InDelta(t, (opens-50)/20, together(t.Context(), h, laptop, "db").Seconds(), 3)
+	})
+	bubble(t, "but opens that were given up hold back none that come later", func(t *testing.T) {
+		h := handler(t, &rules{}, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		require.Equal(t, 2*time.Second, together(ctx, h, laptop, "x"))
+		began := time.Now()
+		f := transport.NewFlow(laptop, transport.Target{Host: "x", Port: 1}, func(error) {})
+		_, err := h.Open(t.Context(), f)
+		require.ErrorIs(t, err, transport.ErrRefused)
+		require.LessOrEqual(t, time.Since(began), 1100*time.Millisecond)
+		h.Ended(f, transport.End{})
+	})
+}
+
 func TestTheAddressOfANameIsDecidedAgain(t *testing.T) {
 	t.Parallel()
 	bubble(t, "whoever writes DNS does not choose among what is protected", func(t *testing.T) {
