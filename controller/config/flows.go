@@ -15,7 +15,7 @@ type Flows struct {
 // FlowRetention says how long they stay.
 type FlowRetention struct {
 	Age   time.Duration `conf:"age" usage:"remove records of flows that ended longer ago (0 keeps them for ever)"`
-	MaxMB int           `conf:"max_mb" usage:"remove the oldest records of flows when all take more than this many MB (0 is no limit)"`
+	MaxMB int           `conf:"max_mb" usage:"remove records of flows when all take more than this many MB, of the connector and the tunneler that have most (0 is no limit)"`
 }
 
 func defaultFlows() Flows { return Flows{Retention: FlowRetention{Age: 30 * day, MaxMB: 2048}} }

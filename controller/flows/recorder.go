@@ -302,24 +302,59 @@ func (r *Recorder) wrote(some []taken, written []Written, now time.Time) {
 
 // prune removes what retention does not keep, a bit at a time.
 func (r *Recorder) prune(ctx context.Context) {
+	err := r.pruneOld(ctx)
+	if err == nil {
+		err = r.pruneExcess(ctx)
+	}
+	switch {
+	case err == nil:
+		r.pruning.Over(r.cfg.Log, "")
+	case ctx.Err() == nil:
+		r.pruning.Fails(r.cfg.Log, zap.WarnLevel, "flow records not pruned, retrying", err)
+	}
+}
+
+// pruneOld removes what is too old.
+func (r *Recorder) pruneOld(ctx context.Context) error {
 	before := time.Time{}
 	if r.cfg.Retention.Age > 0 {
 		before = r.cfg.Now().Add(-r.cfg.Retention.Age)
 	}
-	for ctx.Err() == nil {
-		n, err := r.cfg.Store.PruneFlows(ctx, before, r.cfg.Retention.records(), pruneBatch)
-		if err != nil {
-			if ctx.Err() == nil {
-				r.pruning.Fails(r.cfg.Log, zap.WarnLevel, "flow records not pruned, retrying", err)
-			}
-			return
-		}
-		r.pruning.Over(r.cfg.Log, "")
-		r.mu.Lock()
-		r.counts.Removed += uint64(n) //nolint:gosec // never negative
-		r.mu.Unlock()
-		if n < pruneBatch {
-			return
+	for {
+		n, err := r.cfg.Store.PruneFlows(ctx, before, pruneBatch)
+		r.removed(n)
+		if err != nil || n < pruneBatch {
+			return err
 		}
 	}
+}
+
+// pruneExcess removes what is too much: a twentieth more than that, because to find it takes a
+// look at all records.
+func (r *Recorder) pruneExcess(ctx context.Context) error {
+	keep := r.cfg.Retention.records()
+	if keep <= 0 {
+		return nil
+	}
+	if there, err := r.cfg.Store.CountFlows(ctx); err != nil || there <= keep {
+		return err
+	}
+	shares, err := r.cfg.Store.FlowShares(ctx)
+	if err != nil {
+		return err
+	}
+	for _, some := range portions(Excess(shares, keep-keep/20), pruneBatch) {
+		n, err := r.cfg.Store.RemoveFlows(ctx, some)
+		r.removed(n)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Recorder) removed(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts.Removed += uint64(n) //nolint:gosec // never negative
 }

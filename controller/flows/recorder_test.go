@@ -3,6 +3,8 @@ package flows_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
+	"pgregory.net/rapid"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/flows"
 )
@@ -29,6 +32,9 @@ type memory struct {
 	hang     chan struct{}
 	pruned   int
 	there    int // records to be pruned
+
+	shares     []flows.Share
+	mostAtOnce int // records that were removed in one transaction
 }
 
 func (m *memory) AppendFlows(ctx context.Context, all []flows.Batch, _ time.Time) (out []flows.Written, err error) {
@@ -67,12 +73,38 @@ func (m *memory) FlowMinutes(_ context.Context, since time.Time) ([]flows.Minute
 	return []flows.Minute{{At: since.Add(time.Minute), Sum: flows.Sum{Flows: 100}}, {At: since.Add(24*time.Hour - 2*time.Minute), Sum: flows.Sum{Flows: 3}}}, nil
 }
 
-func (m *memory) PruneFlows(_ context.Context, _ time.Time, _ int64, limit int) (int, error) {
+func (m *memory) PruneFlows(_ context.Context, _ time.Time, limit int) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := min(limit, m.there)
 	m.there -= n
 	m.pruned += n
+	return n, m.fail
+}
+
+func (m *memory) CountFlows(ctx context.Context) (n int64, err error) {
+	all, err := m.FlowShares(ctx)
+	for _, s := range all {
+		n += s.Records
+	}
+	return n, err
+}
+
+func (m *memory) FlowShares(context.Context) ([]flows.Share, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.shares), m.fail
+}
+
+func (m *memory) RemoveFlows(_ context.Context, of []flows.Share) (n int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range of {
+		at := slices.IndexFunc(m.shares, func(o flows.Share) bool { return o.Connector == s.Connector && o.Tunneler == s.Tunneler })
+		m.shares[at].Records -= s.Records
+		n += int(s.Records)
+	}
+	m.mostAtOnce = max(m.mostAtOnce, n)
 	return n, m.fail
 }
 
@@ -112,10 +144,13 @@ func batch(first uint64, n int, change ...func(*flows.Record)) flows.Batch {
 	return b
 }
 
+// retained is the room for 10,000 records.
+const retained = 10_000 * 512
+
 // run runs a recorder in a bubble.
 func run(t *testing.T, m *memory) (*flows.Recorder, func()) {
 	t.Helper()
-	r := flows.New(flows.Config{Store: m, Retention: flows.Retention{Age: time.Hour}, Now: time.Now, Log: zap.NewNop()})
+	r := flows.New(flows.Config{Store: m, Retention: flows.Retention{Age: time.Hour, Bytes: retained}, Now: time.Now, Log: zap.NewNop()})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- r.Run(ctx) }()
@@ -287,5 +322,70 @@ func TestRetentionRemovesABitAtATime(t *testing.T) {
 		m.mu.Unlock()
 		<-time.After(11 * time.Minute)
 		require.EqualValues(t, 5010, r.Counts().Removed)
+	})
+}
+
+// TestWhoeverHasMostLosesRecordsFirst: neither a connector nor a tunneler that floods displaces
+// what there is of others.
+func TestWhoeverHasMostLosesRecordsFirst(t *testing.T) {
+	t.Parallel()
+	bubble(t, "in small transactions", func(t *testing.T) {
+		m := &memory{shares: []flows.Share{{"liar", "t-1", 90_000}, {"liar", "t-2", 5}, {"good", "flooder", 7000}, {"good", "t-1", 300}, {"good", "t-2", 40}, {"small", "t-1", 20}}}
+		r, stop := run(t, m)
+		defer stop()
+		require.Equal(t, []flows.Share{{"liar", "t-1", 4735}, {"liar", "t-2", 5}, {"good", "flooder", 4400}, {"good", "t-1", 300}, {"good", "t-2", 40}, {"small", "t-1", 20}}, m.shares)
+		require.EqualValues(t, 90_000+7000-4735-4400, r.Counts().Removed)
+		require.LessOrEqual(t, m.mostAtOnce, 2000)
+		m.mu.Lock()
+		m.shares[0].Records += 500 // all together have room
+		m.mu.Unlock()
+		<-time.After(11 * time.Minute)
+		require.EqualValues(t, 5235, m.shares[0].Records)
+	})
+}
+
+// TestExcess compares it with removing one record after the other.
+func TestExcess(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		counts := rapid.SliceOfN(rapid.Int64Range(0, 30), 1, 12).Draw(t, "counts")
+		keep := rapid.Int64Range(0, 200).Draw(t, "keep")
+		var all []flows.Share
+		for i, n := range counts {
+			all = append(all, flows.Share{Connector: fmt.Sprint("c", i%3), Tunneler: fmt.Sprint("t", i), Records: n})
+		}
+		left := slices.Clone(all)
+		for _, e := range flows.Excess(all, keep) {
+			at := slices.IndexFunc(left, func(s flows.Share) bool { return s.Connector == e.Connector && s.Tunneler == e.Tunneler })
+			require.Positive(t, e.Records)
+			left[at].Records -= e.Records
+			require.GreaterOrEqual(t, left[at].Records, int64(0))
+		}
+		sums := func(of []flows.Share) (total int64, by map[string]int64) {
+			by = map[string]int64{}
+			for _, s := range of {
+				total += s.Records
+				by[s.Connector] += s.Records
+			}
+			return total, by
+		}
+		total, before := sums(all)
+		kept, after := sums(left)
+		require.LessOrEqual(t, kept, keep, "no more than may stay")
+		require.GreaterOrEqual(t, kept, min(total, keep)-3-12, "and not much less: divisions round")
+		for a := range after {
+			for b := range after {
+				if after[a] < before[a] { // who lost some has as many as anybody else, or nearly
+					require.GreaterOrEqual(t, after[a]+12, after[b])
+				}
+			}
+		}
+		for i, a := range left {
+			for j, b := range left {
+				if a.Connector == b.Connector && a.Records < all[i].Records {
+					require.GreaterOrEqual(t, a.Records, b.Records, "%d lost some, and %d has more", i, j)
+				}
+			}
+		}
 	})
 }

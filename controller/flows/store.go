@@ -52,8 +52,12 @@ type Store interface {
 	FlowMinutes(ctx context.Context, since time.Time) ([]Minute, error)
 	// CountFlows counts all records.
 	CountFlows(ctx context.Context) (int64, error)
-	// PruneFlows removes records that ended before a time, and if none did the oldest ones
-	// beyond a number of records, up to limit; and what is known of runs that said nothing
-	// since before.
-	PruneFlows(ctx context.Context, before time.Time, keep int64, limit int) (n int, err error)
+	// PruneFlows removes records that ended before a time, up to limit; and if none did, what is
+	// known of runs that said nothing since before.
+	PruneFlows(ctx context.Context, before time.Time, limit int) (n int, err error)
+	// FlowShares counts the records of each tunneler at each connector. It reads all of them.
+	FlowShares(ctx context.Context) ([]Share, error)
+	// RemoveFlows removes the oldest records of each share, as many as it says, in one
+	// transaction.
+	RemoveFlows(ctx context.Context, of []Share) (n int, err error)
 }

@@ -210,32 +210,49 @@ func (s *Store) CountFlows(ctx context.Context) (n int64, err error) {
 
 const (
 	oldFlows    = `DELETE FROM flows WHERE seq IN (SELECT seq FROM flows WHERE ended_at < ? ORDER BY ended_at, seq LIMIT ?)`
-	oldestFlows = `DELETE FROM flows WHERE seq IN (SELECT seq FROM flows ORDER BY ended_at, seq LIMIT ?)`
+	oldestFlows = `DELETE FROM flows WHERE seq IN (SELECT seq FROM flows WHERE tunneler = ? AND connector = ? ORDER BY ended_at, seq LIMIT ?)`
 )
 
 // PruneFlows implements flows.Store.
-func (s *Store) PruneFlows(ctx context.Context, before time.Time, keep int64, limit int) (int, error) {
-	if n, err := s.removeFlows(ctx, oldFlows, micros(before), limit); n > 0 || err != nil {
-		return n, err
-	}
-	if _, err := s.db.ExecContext(ctx, `DELETE FROM flow_positions WHERE at < ?`, micros(before)); err != nil {
-		return 0, err
-	}
-	if keep <= 0 {
-		return 0, nil
-	}
-	there, err := s.CountFlows(ctx)
-	if err != nil || there <= keep {
-		return 0, err
-	}
-	return s.removeFlows(ctx, oldestFlows, min(int64(limit), there-keep))
-}
-
-func (s *Store) removeFlows(ctx context.Context, query string, args ...any) (int, error) {
-	r, err := s.db.ExecContext(ctx, query, args...)
+func (s *Store) PruneFlows(ctx context.Context, before time.Time, limit int) (int, error) {
+	r, err := s.db.ExecContext(ctx, oldFlows, micros(before), limit)
 	if err != nil {
 		return 0, err
 	}
-	n, err := r.RowsAffected()
-	return int(n), err
+	if n, err := r.RowsAffected(); n > 0 || err != nil {
+		return int(n), err
+	}
+	_, err = s.db.ExecContext(ctx, `DELETE FROM flow_positions WHERE at < ?`, micros(before))
+	return 0, err
+}
+
+// FlowShares implements flows.Store.
+func (s *Store) FlowShares(ctx context.Context) ([]flows.Share, error) {
+	return collect(ctx, s.db, func(row scanner) (out flows.Share, err error) {
+		err = row.Scan(&out.Connector, &out.Tunneler, &out.Records)
+		return out, err
+	}, `SELECT connector, tunneler, count(*) FROM flows GROUP BY connector, tunneler ORDER BY connector, tunneler`)
+}
+
+// RemoveFlows implements flows.Store.
+func (s *Store) RemoveFlows(ctx context.Context, of []flows.Share) (removed int, err error) {
+	err = s.tx(ctx, func(t *Tx) error {
+		removed = 0
+		for _, share := range of {
+			r, err := t.sql.ExecContext(ctx, oldestFlows, share.Tunneler, share.Connector, share.Records)
+			if err != nil {
+				return err
+			}
+			n, err := r.RowsAffected()
+			if err != nil {
+				return err
+			}
+			removed += int(n)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return removed, nil
 }

@@ -52,9 +52,9 @@ func TestNoQueryOfFlowsReadsAllOfThem(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, strings.Join(plan, "\n"), "flows_ended (ended_at")
 	}
-	plan, err := s.Plan(t.Context(), store.OldestFlows, 1)
+	plan, err := s.Plan(t.Context(), store.OldestFlows, "t", "c", 1)
 	require.NoError(t, err)
-	require.Contains(t, strings.Join(plan, "\n"), "INDEX flows_ended")
+	require.Contains(t, strings.Join(plan, "\n"), "INDEX flows_tunneler (tunneler=?)")
 }
 
 // TestARecordOfAFlowTakesWhatRetentionCounts: 512 bytes with its indexes.

@@ -126,6 +126,7 @@ func flowRecords(t *testing.T, open func(string) Store) {
 	})
 	t.Run("are found by each field, by time and in pages", func(t *testing.T) { flowQueries(t, another(t), at) })
 	t.Run("are removed by age and by number", func(t *testing.T) { flowPruning(t, another(t), at) })
+	t.Run("are counted by whom they are of", func(t *testing.T) { flowShares(t, another(t), at) })
 	t.Run("are summed by minute", func(t *testing.T) {
 		s := another(t)
 		refused, failed := flowAt(at, "t-1"), flowAt(at, "t-1")
@@ -176,8 +177,8 @@ func flowQueries(t *testing.T, s Store, at time.Time) {
 }
 
 func flowPruning(t *testing.T, s Store, at time.Time) {
-	prune := func(before time.Time, keep int64, limit int) int {
-		n, err := s.PruneFlows(t.Context(), before, keep, limit)
+	prune := func(before time.Time, limit int) int {
+		n, err := s.PruneFlows(t.Context(), before, limit)
 		require.NoError(t, err)
 		return n
 	}
@@ -189,12 +190,13 @@ func flowPruning(t *testing.T, s Store, at time.Time) {
 	for i := range 10 {
 		appendFlows(t, s, at.Add(time.Duration(i)*time.Hour), batchOf("c-1", fmt.Sprint(i/5), uint64(i%5+1), flowAt(at.Add(time.Duration(i)*time.Hour), "t-1")))
 	}
-	require.Equal(t, 2, prune(at.Add(5*time.Hour), 0, 2))
-	require.Equal(t, 3, prune(at.Add(5*time.Hour), 0, 100))
-	require.Zero(t, prune(at.Add(5*time.Hour), 0, 100))
-	require.Zero(t, prune(at.Add(5*time.Hour), 5, 100))
+	require.Equal(t, 2, prune(at.Add(5*time.Hour), 2))
+	require.Equal(t, 3, prune(at.Add(5*time.Hour), 100))
+	require.Zero(t, prune(at.Add(5*time.Hour), 100))
 	require.EqualValues(t, 5, left())
-	require.Equal(t, 2, prune(time.Time{}, 3, 100), "the oldest")
+	n, err := s.RemoveFlows(t.Context(), []flows.Share{{Connector: "c-1", Tunneler: "t-1", Records: 2}, {Connector: "c-2", Tunneler: "t-1", Records: 2}})
+	require.NoError(t, err)
+	require.Equal(t, 2, n, "the oldest")
 	got := findFlows(t, s, flows.Query{Oldest: true})
 	require.Len(t, got, 3)
 	require.Equal(t, at.Add(7*time.Hour), got[0].Ended)
@@ -202,6 +204,28 @@ func flowPruning(t *testing.T, s Store, at time.Time) {
 	require.True(t, appendFlows(t, s, at, batchOf("c-1", "0", 5, flowAt(at, "t-1")))[0].New)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := s.AppendFlows(ctx, []flows.Batch{batchOf("c-1", "1", 6, flowAt(at, "t-1"))}, at)
+	_, err = s.AppendFlows(ctx, []flows.Batch{batchOf("c-1", "1", 6, flowAt(at, "t-1"))}, at)
 	require.Error(t, err)
+	_, err = s.RemoveFlows(ctx, []flows.Share{{Connector: "c-1", Tunneler: "t-1", Records: 1}})
+	require.Error(t, err)
+}
+
+// flowShares: of whom they are, by connector and tunneler.
+func flowShares(t *testing.T, s Store, at time.Time) {
+	flow := func(connector, tunneler string) flows.Record {
+		r := flowAt(at, tunneler)
+		r.Connector = connector
+		return r
+	}
+	appendFlows(t, s, at, batchOf("c-1", "run", 1, flow("c-1", "t-1"), flow("c-1", "t-2"), flow("c-1", "t-1")), batchOf("c-2", "run", 1, flow("c-2", "t-1")))
+	shares := func() []flows.Share {
+		all, err := s.FlowShares(t.Context())
+		require.NoError(t, err)
+		return all
+	}
+	require.Equal(t, []flows.Share{{Connector: "c-1", Tunneler: "t-1", Records: 2}, {Connector: "c-1", Tunneler: "t-2", Records: 1}, {Connector: "c-2", Tunneler: "t-1", Records: 1}}, shares())
+	n, err := s.RemoveFlows(t.Context(), []flows.Share{{Connector: "c-1", Tunneler: "t-1", Records: 5}})
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+	require.Equal(t, []flows.Share{{Connector: "c-1", Tunneler: "t-2", Records: 1}, {Connector: "c-2", Tunneler: "t-1", Records: 1}}, shares(), "of nobody else")
 }
