@@ -306,6 +306,11 @@ bench-tunnel: build spire ## Measure flows beside a raw relay, ssh -L, stunnel, 
 	@scripts/require.sh ip $(SERVERS)
 	go test -count 1 -v -timeout 1h -exec $(APART) -run TunnelAndItsPeers ./internal/e2e/tunnelbench -full
 
+.PHONY: bench-hostile
+bench-hostile: build spire ## Measure a flow beside 2,000 idle and 50 hostile ones, and alone (3 min, as root)
+	@scripts/require.sh ip
+	go test -count 1 -v -timeout 15m -exec $(APART) -run BesideIdleAndHostileOnes ./internal/e2e/tunnelbench -full
+
 .PHONY: bench-against
 bench-against: ui spire ## Measure this commit and BASE=COMMIT in turn: BENCHES="admin enroll revoke rotation" (35 min)
 	ROUNDS=$(or $(ROUNDS),2) scripts/bench-against.sh $(or $(BASE),$(error say make bench-against BASE=COMMIT)) $(BENCHES)

@@ -101,6 +101,7 @@ func countFlows(r *metrics.Registry) func(flow.Record) {
 func exportFlows(r *metrics.Registry, status func() transport.AcceptorStatus) {
 	r.Gauge("flows", "Flows that are open or being opened.", nil, func() float64 { return float64(status().Flows) })
 	r.Gauge("flow_connections", "Connections of tunnelers that carry flows, or are ready to.", nil, func() float64 { return float64(status().Conns) })
+	r.Counter("flow_opens_waited_total", "Opens that waited because their tunneler opens many.", nil, func() uint64 { return status().Waited })
 }
 
 // exportFlowRecords shows what the controller gets to know of them.

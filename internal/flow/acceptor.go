@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 )
@@ -59,7 +61,14 @@ type Limits struct {
 	Unbound, UnboundOf int // of them not bound yet; 1024, 128
 	Flows, FlowsOf     int // 8192, 4096
 	Large, LargeOf     int // buffers of 256 KiB in use at once; 384, 256
+	// OpensOf is how many flows a tunneler may open in a second, after as many at once, while
+	// another one has a flow too; 500. Those beyond wait, up to opensWait, and then there is no
+	// room for them.
+	OpensOf int
 }
+
+// opensWait is how long the open of a tunneler that opens many waits at most.
+const opensWait = 5 * time.Second
 
 // AcceptorConfig configures an Acceptor.
 type AcceptorConfig struct {
@@ -94,6 +103,7 @@ func (c AcceptorConfig) orDefault() AcceptorConfig {
 		{&l.FlowsOf, 4096},
 		{&l.Large, 384},
 		{&l.LargeOf, 256},
+		{&l.OpensOf, 500},
 	} {
 		if *d.value == 0 {
 			*d.value = d.def
@@ -129,6 +139,9 @@ type Acceptor struct {
 	served   map[*served]struct{}
 	unbound  int
 	flows    int
+	active   int    // tunnelers that have flows
+	waited   uint64 // opens that waited for their turn
+	forgot   time.Time
 	stopping bool
 }
 
@@ -136,6 +149,7 @@ type Acceptor struct {
 type peer struct {
 	conns, unbound, flows int
 	budget                *Budget
+	opens                 *rate.Limiter
 }
 
 // NewAcceptor checks the configuration.
@@ -202,7 +216,9 @@ func (a *Acceptor) socketOf(c net.Conn) *Socket {
 func (a *Acceptor) enter(id spiffeid.ID) (*peer, error) {
 	p := a.peers[id]
 	if p == nil {
-		p = &peer{budget: NewBudget(a.cfg.Limits.LargeOf, a.budget)}
+		a.forgetPeers()
+		n := a.cfg.Limits.OpensOf
+		p = &peer{budget: NewBudget(a.cfg.Limits.LargeOf, a.budget), opens: rate.NewLimiter(rate.Limit(n), n)}
 	}
 	switch l := a.cfg.Limits; {
 	case a.stopping:
@@ -229,28 +245,72 @@ func (a *Acceptor) leave(s *served) {
 		a.unbound--
 		s.peer.unbound--
 	}
-	if s.peer.conns--; s.peer.conns == 0 {
+	if s.peer.conns--; s.peer.gone(time.Now()) {
 		delete(a.peers, s.link.of.Peer())
 	}
 }
 
-// beginFlow counts a flow, or says why there is no room.
-func (a *Acceptor) beginFlow(s *served) error {
+// gone says that nothing is to be remembered of a tunneler: whoever has opened many flows does not
+// begin anew with a new connection.
+func (p *peer) gone(now time.Time) bool {
+	return p.conns == 0 && p.opens.TokensAt(now) >= float64(p.opens.Burst())
+}
+
+// forgetPeers drops those that are gone since their last connection ended. It needs the lock.
+func (a *Acceptor) forgetPeers() {
+	now := time.Now()
+	if now.Sub(a.forgot) < time.Second {
+		return
+	}
+	a.forgot = now
+	maps.DeleteFunc(a.peers, func(_ spiffeid.ID, p *peer) bool { return p.gone(now) })
+}
+
+// beginFlow counts a flow, or says why there is no room. The flow begins when it has waited.
+func (a *Acceptor) beginFlow(s *served) (wait time.Duration, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.admitted(s); err != nil {
-		return err
+		return 0, err
 	}
 	switch l := a.cfg.Limits; {
 	case a.stopping:
-		return ErrStopping
+		return 0, ErrStopping
 	case a.flows >= l.Flows, s.peer.flows >= l.FlowsOf:
-		return ErrBusy
+		return 0, ErrBusy
+	}
+	if wait, err = a.turn(s.peer); err != nil {
+		return 0, err
 	}
 	a.flows++
-	s.peer.flows++
+	if s.peer.flows++; s.peer.flows == 1 {
+		a.active++
+	}
 	s.busy = true
-	return nil
+	return wait, nil
+}
+
+// turn is when a tunneler's next open may begin. Alone it may have all that this host can do; beside
+// others a flood of opens would take their time. It needs the lock.
+func (a *Acceptor) turn(p *peer) (wait time.Duration, err error) {
+	others := a.active
+	if p.flows > 0 {
+		others--
+	}
+	now := time.Now()
+	if others == 0 {
+		p.opens.AllowN(now, 1) // it counts for when there are
+		return 0, nil
+	}
+	r := p.opens.ReserveN(now, 1)
+	if wait = r.DelayFrom(now); wait > opensWait {
+		r.CancelAt(now)
+		return 0, ErrBusy
+	}
+	if wait > 0 {
+		a.waited++
+	}
+	return wait, nil
 }
 
 // admitted asks again whether the tunneler may be here. A session that was lost outlives the
@@ -267,7 +327,9 @@ func (a *Acceptor) admitted(s *served) error {
 func (a *Acceptor) endFlow(s *served) {
 	a.mu.Lock()
 	a.flows--
-	s.peer.flows--
+	if s.peer.flows--; s.peer.flows == 0 {
+		a.active--
+	}
 	s.busy, s.running = false, nil
 	stopping := a.stopping
 	a.mu.Unlock()
@@ -316,13 +378,15 @@ func (a *Acceptor) cut(c *carried, reason error) {
 // AcceptorStatus is the state of an Acceptor at a moment.
 type AcceptorStatus struct {
 	Conns, Unbound, Flows, Sessions int
+	// Waited counts the opens that waited because their tunneler opens many.
+	Waited uint64
 }
 
 // Status may be called at any time.
 func (a *Acceptor) Status() AcceptorStatus {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return AcceptorStatus{Conns: len(a.served), Unbound: a.unbound, Flows: a.flows, Sessions: len(a.bounds)}
+	return AcceptorStatus{Conns: len(a.served), Unbound: a.unbound, Flows: a.flows, Sessions: len(a.bounds), Waited: a.waited}
 }
 
 // Drain lets nobody in any more and returns when nothing is left: idle connections end at

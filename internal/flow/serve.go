@@ -113,7 +113,8 @@ func (s *served) open(payload []byte) error {
 	if s.link.socket.hungUp() {
 		return io.EOF // the tunneler has given up and asks another connector: nothing is dialed
 	}
-	switch err := s.acceptor.beginFlow(s); {
+	wait, err := s.acceptor.beginFlow(s)
+	switch {
 	case errors.Is(err, ErrRevoked):
 		return s.link.cut(err) // as Sweep would: no result says that
 	case err != nil:
@@ -131,7 +132,7 @@ func (s *served) open(payload []byte) error {
 	}
 	s.flow = c
 	s.link.whenCut(c.lose) // the target is left at once, also when the tunneler does not read
-	s.acceptor.work.Go(func() { c.run(ctx) })
+	s.acceptor.work.Go(func() { c.run(ctx, wait) })
 	return nil
 }
 
@@ -209,10 +210,10 @@ func (c *carried) connected(conn net.Conn) bool {
 }
 
 // run connects, passes on what the target sends, and ends the flow when both directions have.
-func (c *carried) run(ctx context.Context) {
+func (c *carried) run(ctx context.Context, wait time.Duration) {
 	defer close(c.done)
 	var end End
-	end.Down, end.Connected, end.Reason = c.carry(ctx)
+	end.Down, end.Connected, end.Reason = c.carry(ctx, wait)
 	c.cancel(nil)
 	c.mu.Lock()
 	end.Up = c.up
@@ -227,11 +228,20 @@ func (c *carried) run(ctx context.Context) {
 	c.served.acceptor.endFlow(c.served)
 }
 
-func (c *carried) carry(ctx context.Context) (down int64, connected bool, err error) {
+func (c *carried) carry(ctx context.Context, wait time.Duration) (down int64, connected bool, err error) {
 	l := c.served.link
 	number := l.number()
 	late := time.AfterFunc(seenAfter, func() { l.seen(number) })
 	defer late.Stop()
+	if wait > 0 {
+		turn := time.NewTimer(wait)
+		defer turn.Stop()
+		select {
+		case <-turn.C:
+		case <-ctx.Done(): // and so Open does nothing
+		}
+		c.flow.Opened = time.Now() // from which a refusal is timed
+	}
 	conn, err := c.served.acceptor.cfg.Handler.Open(ctx, c.flow)
 	if err != nil {
 		_ = l.result(resultOf(err))

@@ -2,6 +2,7 @@ package flow_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -47,6 +48,9 @@ type pipeGateway struct {
 func (g *pipeGateway) Open(_ context.Context, f *flow.Flow) (net.Conn, error) {
 	g.opened++
 	g.last = f
+	if f.Target == closed {
+		return nil, flow.ErrConnRefused
+	}
 	near, far := net.Pipe()
 	if g.deaf {
 		return near, nil
@@ -169,7 +173,31 @@ func bubble(t *testing.T, name string, test func(*testing.T)) {
 	})
 }
 
-var anywhere = flow.Target{Host: "db", Port: 1}
+// Nothing listens at closed.
+var anywhere, closed = flow.Target{Host: "db", Port: 1}, flow.Target{Host: "closed", Port: 1}
+
+// beside is another tunneler, with one session.
+func (p *pipes) beside(t *testing.T, name string) *flow.Pool {
+	t.Helper()
+	own := p.ca.Identity(p.ca.SVID(t, "spiffe://mycorp.internal/tunneler/other"))
+	other, err := flow.NewPool(flow.PoolConfig{Identity: own, Dial: p.dial, Warm: 1, Log: zap.NewNop()})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- other.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+	id := flow.NewSessionID()
+	near, far := mtlstest.Connect(t, own, p.at[name].own)
+	_, err = p.at[name].Attach(flow.Accepted{ID: id, Instance: flow.NewInstance(), Link: far.Conn})
+	require.NoError(t, err)
+	_, err = other.Attach(flow.Session{ID: id, Link: near.Conn, Network: "dc", Addresses: []string{name}})
+	require.NoError(t, err)
+	synctest.Wait()
+	return other
+}
 
 func TestTimes(t *testing.T) {
 	t.Parallel()
@@ -261,6 +289,67 @@ func TestTimes(t *testing.T) {
 		p.at["a"].last.Cut(flow.ErrRevoked)
 		require.ErrorIs(t, (<-p.ends).Reason, flow.ErrRevoked)
 		require.Less(t, time.Since(began), time.Second)
+		c.Abort()
+	})
+	bubble(t, "a tunneler that opens many flows waits for its turn while another one has a flow", func(t *testing.T) {
+		p := inBubble(t, func(c *flow.AcceptorConfig) { c.Limits.OpensOf = 100 }, "a")
+		many := func(n int) time.Duration {
+			began := time.Now()
+			for range n {
+				_, err := p.Open(t.Context(), closed)
+				require.ErrorIs(t, err, flow.ErrConnRefused)
+				<-p.ends
+			}
+			return time.Since(began)
+		}
+		require.Zero(t, many(300), "alone it has all that there is")
+		other := p.beside(t, "a")
+		began := time.Now()
+		c, err := other.Open(t.Context(), anywhere)
+		require.NoError(t, err)
+		require.Zero(t, time.Since(began), "the other one does not pay for it")
+		require.InDelta(t, 3, many(300).Seconds(), 0.1)
+		require.EqualValues(t, 300, p.at["a"].Status().Waited)
+		c.Abort()
+		<-p.ends
+		require.Zero(t, many(300), "alone again")
+	})
+	bubble(t, "and is not rid of its flood by another connection", func(t *testing.T) {
+		p := inBubble(t, func(c *flow.AcceptorConfig) { c.Limits.OpensOf = 1 }, "a")
+		c, err := p.beside(t, "a").Open(t.Context(), anywhere)
+		require.NoError(t, err)
+		for at := range 4 {
+			began := time.Now()
+			own, err := p.Open(t.Context(), anywhere)
+			require.NoError(t, err)
+			if at > 0 {
+				require.InDelta(t, 1, time.Since(began).Seconds(), 0.3)
+			}
+			own.Abort() // with its connection
+			<-p.ends
+		}
+		c.Abort()
+		<-p.ends
+	})
+	bubble(t, "nor waits for long", func(t *testing.T) {
+		p := inBubble(t, func(c *flow.AcceptorConfig) { c.Limits.OpensOf = 1 }, "a")
+		c, err := p.beside(t, "a").Open(t.Context(), anywhere)
+		require.NoError(t, err)
+		results := make(chan error)
+		for range 8 {
+			go func() {
+				_, err := p.Open(t.Context(), closed)
+				results <- err
+			}()
+		}
+		busy := 0
+		for range 8 {
+			if err := <-results; !errors.Is(err, flow.ErrConnRefused) {
+				require.ErrorIs(t, err, flow.ErrBusy, "so that it asks another connector")
+				busy++
+			}
+		}
+		require.Equal(t, 2, busy)
 		c.Abort()
 	})
 	bubble(t, "idle connections beyond the warm ones end", func(t *testing.T) {

@@ -170,7 +170,7 @@ func (x tunnel) idle(flows int) (kib float64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	conns := make([]net.Conn, flows)
+	conns, err := x.openIdle(flows)
 	defer func() {
 		for _, c := range conns {
 			if c != nil {
@@ -178,8 +178,18 @@ func (x tunnel) idle(flows int) (kib float64, err error) {
 			}
 		}
 	}()
+	if err != nil {
+		return 0, err
+	}
+	after, err := x.memory()
+	return (after - before) / float64(flows), err
+}
+
+// openIdle opens flows, each of which has said something. They may be there beside an error.
+func (x tunnel) openIdle(flows int) ([]net.Conn, error) {
+	conns := make([]net.Conn, flows)
 	const workers = 16
-	err = at(workers, func(w int) error {
+	return conns, at(workers, func(w int) error {
 		for i := w; i < flows; i += workers {
 			c, err := (&net.Dialer{Timeout: time.Minute}).DialContext(context.Background(), "tcp", x.at)
 			if err != nil {
@@ -196,11 +206,6 @@ func (x tunnel) idle(flows int) (kib float64, err error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return 0, err
-	}
-	after, err := x.memory()
-	return (after - before) / float64(flows), err
 }
 
 // cpu is what both ends have used, with their children.

@@ -4,7 +4,9 @@
 // their own with reno for congestion control. Ours is the whole system, with grants and
 // records on.
 //
-// It has tests only; `make bench-tunnel` runs them at full length and judges them by the
+// Beside that it measures one flow of ours among idle and hostile ones, and alone.
+//
+// It has tests only; `make bench-tunnel` and `make bench-hostile` run them at full length and judge them by the
 // limits of docs/benchmarks.md. A short run in `make test` shows that it still works, and
 // judges nothing.
 package tunnelbench

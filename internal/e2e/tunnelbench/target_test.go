@@ -16,7 +16,8 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/e2e/world"
 )
 
-// roleEnv makes this program a relay or the target: "relay LISTEN TO" or "target LISTEN".
+// roleEnv makes this program a relay or the target: "relay LISTEN TO", "target LISTEN" or
+// "hostile CONFIG".
 const roleEnv = "TUNNELBENCH_ROLE"
 
 func TestMain(m *testing.M) {
@@ -30,6 +31,8 @@ func TestMain(m *testing.M) {
 		err = accept(role[1], func(c *net.TCPConn) { relay(c, role[2]) })
 	case "target":
 		err = accept(role[1], answer)
+	case "hostile":
+		err = playVillain(role[1])
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)

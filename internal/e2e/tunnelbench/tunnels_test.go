@@ -80,6 +80,11 @@ func (b *builder) raw() tunnel {
 func (b *builder) ours() tunnel {
 	w := worldtest.New(b.t, "--spire-attestation-limit=false", "--log-level", "warn")
 	w.Boot()
+	return b.oursIn(w)
+}
+
+// oursIn is that of a controller that runs.
+func (b *builder) oursIn(w *worldtest.World) tunnel {
 	c := w.Join("c", "connector", "c-01")
 	at := hosttest.Address(b.t)
 	t := w.Host("t", "tunneler", "t-01")
