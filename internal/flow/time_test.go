@@ -46,11 +46,11 @@ type pipeGateway struct {
 
 // Open implements flow.Handler: the target sends back what it gets.
 func (g *pipeGateway) Open(_ context.Context, f *flow.Flow) (net.Conn, error) {
-	g.opened++
-	g.last = f
-	if f.Target == closed {
+	if f.Target == closed { // also many at once
 		return nil, flow.ErrConnRefused
 	}
+	g.opened++
+	g.last = f
 	near, far := net.Pipe()
 	if g.deaf {
 		return near, nil
