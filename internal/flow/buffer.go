@@ -85,34 +85,49 @@ func (p *buffers) put(b *buffer) {
 }
 
 // lazyRead waits until there is something to read, and only then takes a buffer, which it
-// fills from off on, with most bytes at most. The end is io.EOF.
-func (p *buffers) lazyRead(from syscall.RawConn, of *Budget, off, most int) (buf *buffer, n int, err error) {
+// fills from off on, with most bytes at most. The end is io.EOF. With ahead it looks once
+// whether the end has come already, and may return it, or another error, with the last bytes.
+func (p *buffers) lazyRead(from syscall.RawConn, of *Budget, off, most int, ahead bool) (buf *buffer, n int, err error) {
 	waited := from.Read(func(fd uintptr) bool {
 		if buf == nil {
 			buf = p.get(of)
 		}
-		for {
-			n, err = unix.Read(int(fd), buf.b[off:min(len(buf.b), off+most)])
-			if err != unix.EINTR { //nolint:errorlint // of the kernel
-				break
-			}
-		}
-		if err == unix.EAGAIN { //nolint:errorlint // of the kernel
+		room := buf.b[off:min(len(buf.b), off+most)]
+		if n, err = readNow(fd, room); err == unix.EAGAIN { //nolint:errorlint // of the kernel
 			p.put(buf)
-			buf, err = nil, nil
+			buf, n, err = nil, 0, nil
 			return false
+		}
+		if ahead && err == nil && n < len(room) {
+			var m int
+			m, err = readNow(fd, room[n:])
+			if n += m; err == unix.EAGAIN { //nolint:errorlint // of the kernel
+				err = nil
+			}
 		}
 		return true
 	})
-	if err == nil {
+	if err == nil && n == 0 {
 		err = waited
 	}
-	if err == nil && n <= 0 {
-		err = io.EOF
-	}
-	if err != nil {
+	if n == 0 {
 		p.put(buf)
 		return nil, 0, err
 	}
-	return buf, n, nil
+	return buf, n, err
+}
+
+// readNow reads what there is. The end is io.EOF.
+func readNow(fd uintptr, into []byte) (int, error) {
+	for {
+		switch n, err := unix.Read(int(fd), into); {
+		case err == unix.EINTR:
+		case err != nil:
+			return 0, err
+		case n == 0:
+			return 0, io.EOF
+		default:
+			return n, nil
+		}
+	}
 }

@@ -27,6 +27,8 @@ type Conn struct {
 	connector spiffeid.ID
 	back      func(l *link, again bool) // gives the connection back, once
 	linger    func(func())              // runs what outlives Close
+	first     []byte                    // of the client, to be sent before anything else
+	said      int64                     // bytes of the client that went with the open
 
 	reading sync.Mutex // held by the reader, and then by part
 
@@ -159,7 +161,7 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	for len(p) > 0 {
 		b := c.link.pool.get(c.link.socket.budget)
 		m := copy(b.b[HeaderSize:min(len(b.b), MaxFrame)], p)
-		err := c.link.sendData(c.number, b.b, m)
+		err := c.link.sendData(c.number, b.b, m, false)
 		c.link.pool.put(b)
 		if err != nil {
 			return n, c.failed(err)
@@ -174,11 +176,31 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	if c.writable() != nil {
 		return 0, net.ErrClosed
 	}
-	n, err := c.link.feed(c.number, r)
+	n, err := c.link.feed(c.number, r, false)
 	if err != nil {
 		return n, c.failed(err)
 	}
 	return n, nil
+}
+
+// rise is ReadFrom, and CloseWrite at the end of r.
+func (c *Conn) rise(r io.Reader) (int64, error) {
+	if c.writable() != nil {
+		return 0, net.ErrClosed
+	}
+	n, err := c.Write(c.first)
+	c.first = nil
+	total := c.said + int64(n)
+	if err != nil {
+		return total, err
+	}
+	rest, err := c.link.feed(c.number, r, true)
+	total += rest
+	if err != nil {
+		return total, c.failed(err)
+	}
+	c.settle()
+	return total, nil
 }
 
 func (c *Conn) writable() error {
@@ -198,7 +220,7 @@ func (c *Conn) CloseWrite() error {
 	if c.link.ended(c.number) {
 		return nil
 	}
-	if err := c.link.send(c.number, frame{t: TypeFin}); err != nil {
+	if err := c.link.sendFin(c.number); err != nil {
 		return c.failed(err)
 	}
 	c.settle()
@@ -258,7 +280,7 @@ func (c *Conn) part() bool {
 	_ = c.link.conn.SetDeadline(time.Time{})
 	var err error
 	if !c.link.ended(c.number) {
-		err = c.link.send(c.number, frame{t: TypeFin})
+		err = c.link.sendFin(c.number)
 	}
 	c.mu.Lock()
 	eof := c.eof
@@ -338,21 +360,19 @@ func Splice(c *Conn, local net.Conn) (up, down int64, err error) {
 			})
 		}
 	}
-	rising := make(chan struct{})
-	go func() { // joined by rising
-		defer close(rising)
-		n, err := c.ReadFrom(local)
-		if up = n; err == nil {
-			err = c.CloseWrite()
+	falling := make(chan struct{})
+	go func() { // joined by falling
+		defer close(falling)
+		n, err := c.WriteTo(local)
+		if down = n; err == nil {
+			err = closeWrite(local)
 		}
 		fail(err)
 	}()
-	n, end := c.WriteTo(local)
-	if down = n; end == nil {
-		end = closeWrite(local)
-	}
+	// Here, because mostly the client has said something by now.
+	up, end := c.rise(local)
 	fail(end)
-	<-rising
+	<-falling
 	if err == nil {
 		_ = local.Close()
 	}

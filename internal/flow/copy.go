@@ -6,22 +6,28 @@ import (
 	"syscall"
 )
 
-// feed sends what comes from src until its end, which is not an error, and counts it.
-func (l *link) feed(flow uint64, src io.Reader) (total int64, err error) {
-	next := l.source(src)
+// feed sends what comes from src until its end, which is not an error, and counts it. With
+// fin the end of src is that of the direction, and goes with the last data when it is there.
+func (l *link) feed(flow uint64, src io.Reader, fin bool) (total int64, err error) {
+	next := l.source(src, fin)
 	for {
 		b, n, err := next()
-		if err == io.EOF { //nolint:errorlint // io.Reader's
+		ends := err == io.EOF //nolint:errorlint // io.Reader's
+		if n > 0 {
+			total += int64(n)
+			sent := l.sendData(flow, b.b, n, ends && fin)
+			l.pool.put(b)
+			if sent != nil || ends {
+				return total, sent
+			}
+		}
+		switch {
+		case ends && fin:
+			return total, l.sendFin(flow)
+		case ends:
 			return total, nil
-		}
-		if err != nil {
+		case err != nil:
 			return total, &sourceError{err}
-		}
-		total += int64(n)
-		err = l.sendData(flow, b.b, n)
-		l.pool.put(b)
-		if err != nil {
-			return total, err
 		}
 	}
 }
@@ -32,24 +38,22 @@ type sourceError struct{ error }
 // Unwrap gives the error itself.
 func (e *sourceError) Unwrap() error { return e.error }
 
-// source reads src behind the room for a header: lazily, where it is the kernel's.
-func (l *link) source(src io.Reader) func() (*buffer, int, error) {
+// source reads src behind the room for a header, and leaves some for another one: lazily,
+// where it is the kernel's. An error may come with the last bytes.
+func (l *link) source(src io.Reader, ahead bool) func() (*buffer, int, error) {
 	if k, ok := src.(syscall.Conn); ok {
 		if raw, err := k.SyscallConn(); err == nil {
 			return func() (*buffer, int, error) {
-				return l.pool.lazyRead(raw, l.socket.budget, HeaderSize, MaxPayload)
+				return l.pool.lazyRead(raw, l.socket.budget, HeaderSize, MaxPayload, ahead)
 			}
 		}
 	}
 	own := &buffer{b: make([]byte, smallSize), kept: true} // a pipe, or TLS: held while it waits
 	return func() (*buffer, int, error) {
 		for {
-			n, err := src.Read(own.b[HeaderSize:])
-			if n > 0 {
-				return own, n, nil // the error comes again
-			}
-			if err != nil {
-				return nil, 0, err
+			n, err := src.Read(own.b[HeaderSize : len(own.b)-HeaderSize])
+			if n > 0 || err != nil {
+				return own, n, err
 			}
 		}
 	}

@@ -43,7 +43,7 @@ type Header struct {
 // sizes are the payloads that each type may have.
 var sizes = [...]struct{ least, most int }{
 	TypeBind:   {claimSize, claimSize},
-	TypeOpen:   {openFixed + 1, openFixed + maxHost},
+	TypeOpen:   {openFixed + 1, openFixed + maxHost + MaxFirst},
 	TypeSeen:   {0, 0},
 	TypeResult: {1, 1},
 	TypeData:   {1, MaxPayload},

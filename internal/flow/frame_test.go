@@ -22,10 +22,10 @@ func TestAHeaderIsReadWithinTheLimitsOfItsType(t *testing.T) {
 		"a bind":                      {head: [4]byte{1, 0, 0, 48}},
 		"a short bind":                {[4]byte{1, 0, 0, 47}, "bind of 47 bytes"},
 		"a long bind":                 {[4]byte{1, 0, 0, 49}, "bind of 49 bytes"},
-		"the shortest open":           {head: [4]byte{2, 0, 0, 4}},
-		"the longest open":            {head: [4]byte{2, 0, 1, 0}},
-		"an open without a host":      {[4]byte{2, 0, 0, 3}, "open of 3 bytes"},
-		"an open with too long a one": {[4]byte{2, 0, 1, 1}, "open of 257 bytes"},
+		"the shortest open":           {head: [4]byte{2, 0, 0, 5}},
+		"the longest open":            {head: [4]byte{2, 0, 0x11, 1}},
+		"an open without a host":      {[4]byte{2, 0, 0, 4}, "open of 4 bytes"},
+		"an open of a byte too much":  {[4]byte{2, 0, 0x11, 2}, "open of 4354 bytes"},
 		"a seen":                      {head: [4]byte{3, 0, 0, 0}},
 		"a seen with a payload":       {[4]byte{3, 0, 0, 1}, "seen of 1 bytes"},
 		"a result":                    {head: [4]byte{4, 0, 0, 1}},
@@ -70,9 +70,10 @@ func TestATargetHasOneForm(t *testing.T) {
 	t.Parallel()
 	open := func(host string, port uint16) []byte { return flow.Target{Host: host, Port: port}.AppendOpen(nil) }
 	for _, host := range []string{"db", "db.dev.corp", "_ldap._tcp.corp", "a-b.c", "10.0.0.1", "2001:db8::1", "xn--bcher-kva.example", "1password.com", "3.a"} {
-		got, err := flow.ParseOpen(open(host, 5432))
+		got, first, err := flow.ParseOpen(append(open(host, 5432), "GET /"...))
 		require.NoError(t, err, host)
 		require.Equal(t, flow.Target{Host: host, Port: 5432}, got)
+		require.Equal(t, "GET /", string(first))
 	}
 	for name, payload := range map[string][]byte{
 		"no port":                        open("db", 0),
@@ -101,11 +102,13 @@ func TestATargetHasOneForm(t *testing.T) {
 		"a hyphen last":                  open("db-", 22),
 		"a long label":                   open(strings.Repeat("a", 64), 22),
 		"unicode":                        open("bücher.example", 22),
-		"another protocol":               {17, 0, 22, 'd', 'b'},
-		"protocol 0":                     {0, 0, 22, 'd', 'b'},
-		"cut":                            {1, 0, 22},
+		"another protocol":               {17, 0, 22, 2, 'd', 'b'},
+		"protocol 0":                     {0, 0, 22, 2, 'd', 'b'},
+		"cut":                            {1, 0, 22, 2},
+		"a host that is cut":             {1, 0, 22, 3, 'd', 'b'},
+		"too much after it":              append(open("db", 22), make([]byte, flow.MaxFirst+1)...),
 	} {
-		_, err := flow.ParseOpen(payload)
+		_, _, err := flow.ParseOpen(payload)
 		require.ErrorIs(t, err, flow.ErrMalformed, name)
 	}
 }
@@ -141,6 +144,7 @@ func TestCodesAndErrorsAreOne(t *testing.T) {
 // form: put together again it is the same bytes.
 func FuzzFrame(f *testing.F) {
 	f.Add(flow.Append(nil, flow.TypeOpen, flow.Target{Host: "db", Port: 22}.AppendOpen(nil)...))
+	f.Add(flow.Append(nil, flow.TypeOpen, flow.Target{Host: "10.0.0.1", Port: 80}.AppendOpen(nil, []byte("GET / HTTP/1.1")...)...))
 	f.Add(flow.Append(nil, flow.TypeBind, make([]byte, 48)...))
 	f.Add(flow.Append(nil, flow.TypeResult, 7))
 	f.Add([]byte{5, 3, 255, 253})
@@ -163,14 +167,14 @@ func FuzzFrame(f *testing.F) {
 		var again []byte
 		switch h.Type {
 		case flow.TypeOpen:
-			target, err := flow.ParseOpen(payload)
+			target, first, err := flow.ParseOpen(payload)
 			if err != nil {
 				return
 			}
 			if same, err := flow.NewTarget(target.Host, target.Port); err != nil || same != target {
 				t.Fatalf("%q has another form: %q, %v", target.Host, same.Host, err)
 			}
-			again = flow.Append(nil, h.Type, target.AppendOpen(nil)...)
+			again = flow.Append(nil, h.Type, target.AppendOpen(nil, first...)...)
 		case flow.TypeBind, flow.TypeProof:
 			c, err := flow.ParseClaim(payload)
 			if err != nil {
@@ -193,8 +197,9 @@ func TestAnyTargetSurvivesTheWire(t *testing.T) {
 			Host: rapid.StringMatching(`[a-z]([a-z0-9]{0,10}[a-z0-9])?(\.[a-z]{1,8}){0,5}`).Draw(t, "host"),
 			Port: rapid.Uint16Min(1).Draw(t, "port"),
 		}
-		out, err := flow.ParseOpen(in.AppendOpen(nil))
-		if err != nil || out != in {
+		said := rapid.SliceOfN(rapid.Byte(), 0, flow.MaxFirst).Draw(t, "first")
+		out, first, err := flow.ParseOpen(in.AppendOpen(nil, said...))
+		if err != nil || out != in || !bytes.Equal(first, said) {
 			t.Fatalf("%v became %v: %v", in, out, err)
 		}
 	})

@@ -13,6 +13,14 @@ import (
 // lastWords is how long a reset has to reach a peer that reads, before the socket is closed.
 const lastWords = 250 * time.Millisecond
 
+// How long frames for which nobody waits may wait for what is sent next: the fin that ends a
+// flow, for the open of another one; the result of an open that brought what its client said, for
+// what the target answers.
+const (
+	finLater    = 5 * time.Millisecond
+	resultLater = time.Millisecond
+)
+
 // recheck bounds the sleep of a timer: the time of a phase may have moved on.
 const recheck = time.Minute
 
@@ -26,12 +34,17 @@ type link struct {
 
 	writing sync.Mutex // keeps the frames apart
 
-	mu      sync.Mutex
-	machine *Machine
-	timer   *time.Timer // the time of the phase
-	reason  error       // why it ended, the first
-	onCut   func(error)
-	flow    uint64 // number of the present flow, of the last one while there is none
+	mu       sync.Mutex
+	machine  *Machine
+	timer    *time.Timer // for what has to be done by a time
+	armed    time.Time   // when it fires; zero if it does not
+	owed     []byte      // frames that go with what is sent next, and by owedAt at the latest
+	owedAt   time.Time   // zero is none
+	seenAt   time.Time   // of a connector: when the present open gets a seen, if it has no result then
+	reason   error       // why it ended, the first
+	onCut    func(error)
+	received time.Time // when the peer sent something last
+	flow     uint64    // number of the present flow, of the last one while there is none
 
 	// Of the reader.
 	head [HeaderSize]byte
@@ -48,9 +61,10 @@ var errOver = errors.New("the flow is over")
 const anyFlow = 0
 
 func newLink(side Side, conn net.Conn, of *mtls.Conn, s *Socket, times Times) *link {
-	l := &link{side: side, conn: conn, of: of, socket: s, pool: s.pool, machine: NewMachine(time.Now(), times)}
+	l := &link{side: side, conn: conn, of: of, socket: s, pool: s.pool, machine: NewMachine(time.Now(), times), received: time.Now()}
 	l.mu.Lock()
 	l.timer = time.AfterFunc(recheck, l.check)
+	l.armed = time.Now().Add(recheck)
 	l.rearm()
 	l.mu.Unlock()
 	of.OnClose(func(reason error) {
@@ -64,28 +78,64 @@ func newLink(side Side, conn net.Conn, of *mtls.Conn, s *Socket, times Times) *l
 	return l
 }
 
-// rearm sets the timer to the end of the phase. It needs the lock.
+// due is when there is something to do next; zero is never. It needs the lock.
+func (l *link) due() time.Time {
+	at, _ := l.machine.Due()
+	also := l.owedAt
+	if l.machine.Phase() == PhaseOpening && also.IsZero() {
+		also = l.seenAt
+	}
+	if !also.IsZero() && (at.IsZero() || also.Before(at)) {
+		return also
+	}
+	return at
+}
+
+// rearm has the timer fire by then. If it fires sooner it is left alone, and looks again: a flow
+// is mostly over before anything of it is due, and setting a timer may wake a thread. It needs
+// the lock.
 func (l *link) rearm() {
-	if at, _ := l.machine.Due(); !at.IsZero() {
-		l.timer.Reset(min(time.Until(at), recheck))
-	} else {
-		l.timer.Stop()
+	at := l.due()
+	if at.IsZero() {
+		return
+	}
+	now := time.Now()
+	if late := now.Add(recheck); at.After(late) {
+		at = late
+	}
+	if l.armed.IsZero() || at.Before(l.armed) {
+		l.armed = at
+		l.timer.Reset(at.Sub(now))
 	}
 }
 
-// check ends the connection when its phase took too long.
+// check ends the connection when its phase took too long, and sends what is due.
 func (l *link) check() {
 	l.mu.Lock()
+	now := time.Now()
+	l.armed = time.Time{}
 	at, reason := l.machine.Due()
-	over := !at.IsZero() && !time.Now().Before(at)
-	if l.reason == nil && !over {
+	over := !at.IsZero() && !now.Before(at)
+	seen := l.machine.Phase() == PhaseOpening && isDue(l.seenAt, now)
+	if seen {
+		l.seenAt = time.Time{}
+	}
+	owed, number := isDue(l.owedAt, now), l.flow
+	if l.reason == nil && !over && !owed {
 		l.rearm()
 	}
 	l.mu.Unlock()
-	if over {
+	switch {
+	case over:
 		_ = l.cut(reason)
+	case seen:
+		l.seen(number)
+	case owed:
+		_ = l.send(anyFlow) // whoever sends or reads next notices the error
 	}
 }
+
+func isDue(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 
 // take has the machine make a step.
 func (l *link) take(from Side, t Type, code Code) error { return l.takeOf(anyFlow, from, t, code) }
@@ -97,15 +147,21 @@ func (l *link) takeOf(flow uint64, from Side, t Type, code Code) error {
 	if flow != anyFlow && flow != l.flow {
 		return errOver
 	}
-	before := l.machine.Phase()
-	if err := l.machine.Take(time.Now(), from, t, code); err != nil {
+	before, now := l.machine.Phase(), time.Now()
+	if err := l.machine.Take(now, from, t, code); err != nil {
 		return err
 	}
-	if l.machine.Phase() != before {
-		l.rearm()
+	if from != l.side {
+		l.received = now
 	}
 	if t == TypeOpen {
 		l.flow++
+		if l.side == SideConnector {
+			l.seenAt = now.Add(seenAfter)
+		}
+	}
+	if l.machine.Phase() != before {
+		l.rearm()
 	}
 	return nil
 }
@@ -160,18 +216,65 @@ func (l *link) send(flow uint64, frames ...frame) error {
 	return l.sendNow(flow, frames...)
 }
 
-// sendNow is send for whoever has locked writing.
-func (l *link) sendNow(flow uint64, frames ...frame) error {
-	var out []byte
+// sendFin ends this direction. When the peer has ended its own, nobody waits for it: it goes
+// with what is sent next, which under load is the open of the next flow.
+func (l *link) sendFin(flow uint64) error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	l.mu.Lock()
+	last := l.side == SideTunneler && l.machine.Phase() == PhaseFlowing && l.machine.Ended(SideConnector)
+	l.mu.Unlock()
+	if !last {
+		return l.sendNow(flow, frame{t: TypeFin})
+	}
+	return l.owe(flow, finLater, frame{t: TypeFin})
+}
+
+// owe has frames sent with what is sent next, or later. It needs writing.
+func (l *link) owe(flow uint64, later time.Duration, frames ...frame) error {
+	out, err := l.put(flow, frames)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.owed, l.owedAt = append(l.owed, out...), time.Now().Add(later)
+	l.rearm()
+	return nil
+}
+
+// pay returns what is owed, which goes before anything else. It needs writing.
+func (l *link) pay() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := l.owed
+	l.owed, l.owedAt = nil, time.Time{}
+	return out
+}
+
+// put makes the steps of frames that are about to be sent, and returns their bytes.
+func (l *link) put(flow uint64, frames []frame) (out []byte, err error) {
 	for _, f := range frames {
 		code := CodeOK
 		if f.t == TypeResult || f.t == TypeReset {
 			code = Code(f.payload[0])
 		}
 		if err := l.takeOf(flow, l.side, f.t, code); err != nil {
-			return l.why(err)
+			return nil, l.why(err)
 		}
 		out = Append(out, f.t, f.payload...)
+	}
+	return out, nil
+}
+
+// sendNow is send for whoever has locked writing.
+func (l *link) sendNow(flow uint64, frames ...frame) error {
+	out, err := l.put(flow, frames)
+	if err != nil {
+		return err
+	}
+	if out = append(l.pay(), out...); len(out) == 0 {
+		return nil
 	}
 	if _, err := l.conn.Write(out); err != nil {
 		return l.why(err)
@@ -188,33 +291,52 @@ func (l *link) seen(flow uint64) {
 	}
 }
 
-// result sends that of the present flow, with what has to come before it.
-func (l *link) result(code Code) error {
+// result sends that of the present flow, with what has to come before it: now, or with the
+// target's first bytes if they come at once.
+func (l *link) result(code Code, now bool) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	frames := []frame{{t: TypeSeen}, {TypeResult, []byte{byte(code)}}}
 	if l.phase() != PhaseOpening {
 		frames = frames[1:]
 	}
+	if !now {
+		return l.owe(anyFlow, resultLater, frames...)
+	}
 	return l.sendNow(anyFlow, frames...)
 }
 
-// sendData sends the n bytes that begin at HeaderSize of b.
-func (l *link) sendData(flow uint64, b []byte, n int) error {
+// sendData sends the n bytes that begin at HeaderSize of b, and with fin that nothing follows
+// them.
+func (l *link) sendData(flow uint64, b []byte, n int, fin bool) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	if err := l.takeOf(flow, l.side, TypeData, CodeOK); err != nil {
 		return l.why(err)
 	}
 	Header{TypeData, n}.Put(b)
-	if n+HeaderSize <= 16<<10 { // one record
-		if _, err := l.conn.Write(b[:HeaderSize+n]); err != nil {
+	out := b[:HeaderSize+n]
+	if fin {
+		if err := l.takeOf(flow, l.side, TypeFin, CodeOK); err != nil {
+			return l.why(err)
+		}
+		out = Append(out, TypeFin)
+	}
+	owed := l.pay()
+	if len(owed)+len(out) <= 16<<10 { // one record
+		if len(owed) > 0 {
+			out = append(owed, out...)
+		}
+		if _, err := l.conn.Write(out); err != nil {
 			return l.why(err)
 		}
 		return nil
 	}
 	l.socket.gather()
-	_, err := l.conn.Write(b[:HeaderSize+n])
+	_, err := l.conn.Write(owed)
+	if err == nil {
+		_, err = l.conn.Write(out)
+	}
 	if err = errors.Join(err, l.socket.send()); err != nil {
 		return l.why(err)
 	}
@@ -298,7 +420,7 @@ func (l *link) cut(reason error) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	if speak {
-		_, _ = l.conn.Write(Append(nil, TypeReset, byte(CodeOf(reason))))
+		_, _ = l.conn.Write(Append(l.pay(), TypeReset, byte(CodeOf(reason))))
 	}
 	return reason
 }
@@ -314,8 +436,16 @@ func (l *link) whenCut(fn func(error)) {
 	}
 }
 
-// end closes without a word.
+// end closes without a word, but for what is owed: without its fin a flow would not have ended
+// in order.
 func (l *link) end(reason error) {
+	if l.writing.TryLock() { // otherwise it is being sent
+		if owed := l.pay(); owed != nil {
+			_ = l.conn.SetWriteDeadline(time.Now().Add(lastWords))
+			_, _ = l.conn.Write(owed)
+		}
+		l.writing.Unlock()
+	}
 	l.mu.Lock()
 	if l.reason == nil {
 		l.reason = reason

@@ -7,13 +7,23 @@ import (
 	"time"
 )
 
-// Open connects to a target through a connector of its network. It is ErrRefused, ErrName,
+// Open is OpenWith for a client that has said nothing yet.
+func (p *Pool) Open(ctx context.Context, t Target) (*Conn, error) { return p.OpenWith(ctx, t, nil) }
+
+// OpenWith connects to a target through a connector of its network. It is ErrRefused, ErrName,
 // ErrConnRefused, ErrTimeout, ErrUnreachable or ErrInternal as the connector says, ErrBusy,
 // or ErrNoConnector when none answers. A connector that does not see the open in time costs
 // SeenWithin, and the next one is asked; one that has seen it is waited for.
-func (p *Pool) Open(ctx context.Context, t Target) (*Conn, error) {
+//
+// first is what the client has said already, at most MaxFirst bytes. It goes with the open to a
+// connector that has just answered, which saves a round trip. Nobody else is asked then, because
+// a target must not get it twice. Otherwise it follows the result. Splice counts it.
+func (p *Pool) OpenWith(ctx context.Context, t Target, first []byte) (*Conn, error) {
 	if err := t.check(); err != nil {
 		return nil, err
+	}
+	if len(first) > MaxFirst {
+		return nil, fmt.Errorf("%w: %d bytes before the open", ErrMalformed, len(first))
 	}
 	networks := p.candidates(t)
 	if len(networks) == 0 {
@@ -21,7 +31,7 @@ func (p *Pool) Open(ctx context.Context, t Target) (*Conn, error) {
 	}
 	var fault error
 	for at, network := range networks {
-		c, err := p.openIn(ctx, network.endpoints, t)
+		c, err := p.openIn(ctx, network.endpoints, t, first)
 		if err == nil {
 			if len(networks) > 1 {
 				p.reached(t, network.network)
@@ -47,10 +57,10 @@ func movesOn(err error) bool {
 
 // openIn asks the connectors of one network. One that cannot be dialed soon is still being
 // dialed while the next one is asked.
-func (p *Pool) openIn(ctx context.Context, network []*endpoint, t Target) (*Conn, error) {
+func (p *Pool) openIn(ctx context.Context, network []*endpoint, t Target, first []byte) (*Conn, error) {
 	var fault error
 	for at, e := range network {
-		c, err := e.open(ctx, t, at+1 == len(network))
+		c, err := e.open(ctx, t, first, at+1 == len(network))
 		if err == nil || !movesOn(err) || ctx.Err() != nil {
 			return c, err
 		}
@@ -59,7 +69,7 @@ func (p *Pool) openIn(ctx context.Context, network []*endpoint, t Target) (*Conn
 	// All were given a short time only but the last one: whoever was slow is asked with
 	// patience now.
 	if len(network) > 1 && ctx.Err() == nil {
-		if c, err := network[0].open(ctx, t, true); err == nil || !movesOn(err) {
+		if c, err := network[0].open(ctx, t, first, true); err == nil || !movesOn(err) {
 			return c, err
 		}
 	}
@@ -67,14 +77,14 @@ func (p *Pool) openIn(ctx context.Context, network []*endpoint, t Target) (*Conn
 }
 
 // open opens a flow at this connector, on an idle connection or a new one.
-func (e *endpoint) open(ctx context.Context, t Target, last bool) (*Conn, error) {
+func (e *endpoint) open(ctx context.Context, t Target, first []byte, last bool) (*Conn, error) {
 	for {
 		l := e.spare()
 		if l == nil {
 			break
 		}
 		began := time.Now()
-		c, err := e.openOn(ctx, l, t, e.patience())
+		c, err := e.openOn(ctx, l, t, first, e.patience())
 		if !errors.Is(err, ErrNoConnector) || ctx.Err() != nil {
 			return c, err
 		}
@@ -95,7 +105,7 @@ func (e *endpoint) open(ctx context.Context, t Target, last bool) (*Conn, error)
 	if last {
 		patience = e.pool.cfg.PatienceFor
 	}
-	c, err := e.openOn(ctx, l, t, patience)
+	c, err := e.openOn(ctx, l, t, first, patience)
 	if errors.Is(err, ErrNoConnector) && ctx.Err() == nil {
 		e.silent()
 	}
@@ -157,13 +167,27 @@ func (e *endpoint) fresh(ctx context.Context, last bool) (*link, error) {
 	}
 }
 
+// aliveFor is how long a connector that has answered is taken to be alive, and then has to
+// answer an open that carries what a client said.
+const (
+	aliveFor    = time.Second
+	aliveWithin = 2 * time.Second
+)
+
 // openOn opens a flow on a connection, which it closes if that fails without a result.
-func (e *endpoint) openOn(ctx context.Context, l *link, t Target, patience time.Duration) (*Conn, error) {
+func (e *endpoint) openOn(ctx context.Context, l *link, t Target, first []byte, patience time.Duration) (*Conn, error) {
+	var early []byte
 	l.mu.Lock()
+	if time.Since(l.received) < aliveFor {
+		early, first = first, nil
+	}
+	if len(early) > 0 {
+		patience = max(patience, aliveWithin)
+	}
 	l.machine.times.Seen = patience
 	l.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() { _ = l.cut(context.Cause(ctx)) })
-	code, seen, err := l.ask(t)
+	code, seen, err := l.ask(t, early)
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
@@ -174,8 +198,8 @@ func (e *endpoint) openOn(ctx context.Context, l *link, t Target, patience time.
 		switch {
 		case ctx.Err() != nil, CodeOf(err) == CodeTimeout:
 			return nil, err
-		case seen: // it may have dialed: nobody else is asked
-			return nil, fmt.Errorf("%w: %s left while it connected: %w", ErrInternal, e.connector, err)
+		case seen, len(early) > 0: // it may have dialed, and said what the client did: nobody else is asked
+			return nil, fmt.Errorf("%w: %s left while it connected: %v", ErrInternal, e.connector, err) //nolint:errorlint // that it did not answer would have others asked
 		}
 		return nil, fmt.Errorf("%w: %s: %w", ErrNoConnector, e.connector, err)
 	case code != CodeOK:
@@ -184,7 +208,9 @@ func (e *endpoint) openOn(ctx context.Context, l *link, t Target, patience time.
 		return nil, code.Err()
 	}
 	e.answered()
-	return &Conn{link: l, number: l.number(), target: t, connector: e.connector, back: e.back, linger: e.pool.linger}, nil
+	return &Conn{
+		link: l, number: l.number(), target: t, connector: e.connector, back: e.back, linger: e.pool.linger, first: first, said: int64(len(early)),
+	}, nil
 }
 
 func (e *endpoint) answered() {
@@ -207,8 +233,8 @@ func (p *Pool) linger(fn func()) {
 }
 
 // ask sends an open and waits for its result. seen says that the connector acts on it.
-func (l *link) ask(t Target) (code Code, seen bool, err error) {
-	if err := l.send(anyFlow, frame{TypeOpen, t.AppendOpen(nil)}); err != nil {
+func (l *link) ask(t Target, first []byte) (code Code, seen bool, err error) {
+	if err := l.send(anyFlow, frame{TypeOpen, t.AppendOpen(nil, first...)}); err != nil {
 		return 0, false, err
 	}
 	for {

@@ -38,7 +38,7 @@ type PoolConfig struct {
 	// names none, all are asked, one after the other.
 	Route func(Target) []string
 	// Warm connections are kept ready for each session; 2. Idle ones are at most MostIdle;
-	// 64. MostConns are open to one connector; 4096, as many as it takes of a tunneler.
+	// 256. MostConns are open to one connector; 4096, as many as it takes of a tunneler.
 	Warm, MostIdle, MostConns int
 	// IdleFor is how long a connection beyond Warm stays; 90 s.
 	IdleFor time.Duration
@@ -72,7 +72,7 @@ func (c PoolConfig) orDefault() PoolConfig {
 	for _, d := range []struct {
 		value *int
 		def   int
-	}{{&c.Warm, 2}, {&c.MostIdle, 64}, {&c.MostConns, 4096}} {
+	}{{&c.Warm, 2}, {&c.MostIdle, 256}, {&c.MostConns, 4096}} {
 		if *d.value == 0 {
 			*d.value = d.def
 		}

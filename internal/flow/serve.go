@@ -106,7 +106,7 @@ func (s *served) open(payload []byte) error {
 		<-s.flow.done // its last words were sent; it is about to return
 		s.flow = nil
 	}
-	t, err := ParseOpen(payload)
+	t, first, err := ParseOpen(payload)
 	if err != nil {
 		return s.link.cut(err)
 	}
@@ -118,11 +118,11 @@ func (s *served) open(payload []byte) error {
 	case errors.Is(err, ErrRevoked):
 		return s.link.cut(err) // as Sweep would: no result says that
 	case err != nil:
-		return s.link.result(resultOf(err))
+		return s.link.result(resultOf(err), true)
 	}
 	ctx, cancel := context.WithCancelCause(s.acceptor.life)
 	c := &carried{
-		served: s, cancel: cancel, done: make(chan struct{}), rose: make(chan struct{}),
+		served: s, first: first, cancel: cancel, done: make(chan struct{}), rose: make(chan struct{}),
 	}
 	c.flow = NewFlow(s.link.of.Peer(), t, func(reason error) { s.acceptor.cut(c, reason) })
 	c.flow.Conn = s.link.of
@@ -144,6 +144,7 @@ const seenAfter = 20 * time.Millisecond
 type carried struct {
 	served *served
 	flow   *Flow
+	first  []byte // what the client said before the target was connected
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when the goroutine of run has finished with everything
 	rose   chan struct{} // closed when the direction to the target is over
@@ -167,7 +168,7 @@ func (c *carried) target() net.Conn {
 // upEnded notes the end of the direction to the target: by a fin, or why not.
 func (c *carried) upEnded(n int64, err error) error {
 	c.mu.Lock()
-	c.up, c.upErr = n, err
+	c.up, c.upErr = c.up+n, err
 	conn := c.conn
 	if !c.ended {
 		c.ended = true
@@ -228,11 +229,18 @@ func (c *carried) run(ctx context.Context, wait time.Duration) {
 	c.served.acceptor.endFlow(c.served)
 }
 
+// say sends the target what the client said before it was connected.
+func (c *carried) say(conn net.Conn) error {
+	n, err := conn.Write(c.first)
+	c.first = nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.up = int64(n)
+	return err
+}
+
 func (c *carried) carry(ctx context.Context, wait time.Duration) (down int64, connected bool, err error) {
 	l := c.served.link
-	number := l.number()
-	late := time.AfterFunc(seenAfter, func() { l.seen(number) })
-	defer late.Stop()
 	if wait > 0 {
 		turn := time.NewTimer(wait)
 		defer turn.Stop()
@@ -244,7 +252,7 @@ func (c *carried) carry(ctx context.Context, wait time.Duration) (down int64, co
 	}
 	conn, err := c.served.acceptor.cfg.Handler.Open(ctx, c.flow)
 	if err != nil {
-		_ = l.result(resultOf(err))
+		_ = l.result(resultOf(err), true)
 		return 0, false, err
 	}
 	defer func() { _ = conn.Close() }()
@@ -252,15 +260,20 @@ func (c *carried) carry(ctx context.Context, wait time.Duration) (down int64, co
 		resetConn(conn)
 		return 0, false, context.Cause(ctx)
 	}
-	if err := l.result(CodeOK); err != nil {
+	// Before the result, after which the tunneler sends more. It fits in what the kernel keeps.
+	early, unsaid := len(c.first) > 0, error(nil)
+	if early {
+		unsaid = c.say(conn)
+	}
+	if err := l.result(CodeOK, !early); err != nil {
 		resetConn(conn)
 		return 0, true, err
 	}
-	down, err = l.feed(anyFlow, conn)
-	if err == nil {
-		err = l.send(anyFlow, frame{t: TypeFin})
+	if unsaid != nil {
+		resetConn(conn)
+		return 0, true, l.cut(ErrAborted)
 	}
-	if err != nil {
+	if down, err = l.feed(anyFlow, conn, true); err != nil {
 		var target *sourceError
 		if errors.As(err, &target) {
 			err = l.cut(ErrAborted) // or why it ended before: then lose has reset the target

@@ -51,7 +51,7 @@ func (s *Socket) Read(p []byte) (int, error) {
 		return s.Conn.Read(p)
 	}
 	if s.in == nil {
-		b, n, err := s.pool.lazyRead(s.raw, s.budget, 0, batchSize)
+		b, n, err := s.pool.lazyRead(s.raw, s.budget, 0, batchSize, false)
 		if err != nil {
 			return 0, err
 		}

@@ -11,7 +11,9 @@ import (
 
 const (
 	maxHost   = 253 // of a name in DNS, RFC 1035 without the last dot
-	openFixed = 3   // protocol, port
+	openFixed = 4   // protocol, port, length of the host
+	// MaxFirst is how much an open may have of what its client has said already.
+	MaxFirst = 4 << 10
 	// protocolTCP is the one there is.
 	protocolTCP = 1
 )
@@ -79,20 +81,24 @@ func checkName(name string) error {
 	return nil
 }
 
-// AppendOpen appends the payload of an open.
-func (t Target) AppendOpen(b []byte) []byte {
+// AppendOpen appends the payload of an open, with the first bytes of its client.
+func (t Target) AppendOpen(b []byte, first ...byte) []byte {
 	b = binary.BigEndian.AppendUint16(append(b, protocolTCP), t.Port)
-	return append(b, t.Host...)
+	return append(append(append(b, byte(len(t.Host))), t.Host...), first...) //nolint:gosec // at most maxHost
 }
 
-// ParseOpen reads the payload of an open.
-func ParseOpen(b []byte) (Target, error) {
+// ParseOpen reads the payload of an open. first is a part of it, and mostly empty.
+func ParseOpen(b []byte) (t Target, first []byte, err error) {
 	if len(b) <= openFixed {
-		return Target{}, fmt.Errorf("%w: open of %d bytes", ErrMalformed, len(b))
+		return Target{}, nil, fmt.Errorf("%w: open of %d bytes", ErrMalformed, len(b))
 	}
 	if b[0] != protocolTCP {
-		return Target{}, fmt.Errorf("%w: protocol %d", ErrMalformed, b[0])
+		return Target{}, nil, fmt.Errorf("%w: protocol %d", ErrMalformed, b[0])
 	}
-	t := Target{Port: binary.BigEndian.Uint16(b[1:]), Host: string(b[openFixed:])}
-	return t, t.check()
+	end := openFixed + int(b[openFixed-1])
+	if end > len(b) || len(b)-end > MaxFirst {
+		return Target{}, nil, fmt.Errorf("%w: open of %d bytes, with a host of %d", ErrMalformed, len(b), b[openFixed-1])
+	}
+	t = Target{Port: binary.BigEndian.Uint16(b[1:]), Host: string(b[openFixed:end])}
+	return t, b[end:], t.check()
 }

@@ -38,7 +38,9 @@ func joined(a, b error) error {
 }
 
 // Open implements listen.Opener.
-func (hello) Open(_ context.Context, to flow.Target) (listen.Flow, error) { return hello{to}, nil }
+func (hello) Open(_ context.Context, to flow.Target, _ []byte) (listen.Flow, error) {
+	return hello{to}, nil
+}
 
 // running is the socket of a tunneler with this list, which serves these users.
 func running(t *testing.T, list string, users ...uint32) string {

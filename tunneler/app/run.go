@@ -66,8 +66,8 @@ func (l *local) listen(cfg Config, p *hostprogram.Program) error {
 }
 
 // Open implements listen.Opener.
-func (l *local) Open(ctx context.Context, to flow.Target) (listen.Flow, error) {
-	c, err := l.pool.Load().Open(ctx, l.reach.Target(to))
+func (l *local) Open(ctx context.Context, to flow.Target, first []byte) (listen.Flow, error) {
+	c, err := l.pool.Load().OpenWith(ctx, l.reach.Target(to), first)
 	if err != nil {
 		return nil, err
 	}

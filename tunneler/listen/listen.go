@@ -42,8 +42,9 @@ type Face struct {
 
 // Opener opens a flow.
 type Opener interface {
-	// Open waits until the target has answered. Its errors are those of internal/flow.
-	Open(ctx context.Context, to flow.Target) (Flow, error)
+	// Open waits until the target has answered. first is what the client has said until now, for
+	// which nobody waits. Its errors are those of internal/flow.
+	Open(ctx context.Context, to flow.Target, first []byte) (Flow, error)
 }
 
 // Flow is an open flow.

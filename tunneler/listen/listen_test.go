@@ -59,7 +59,7 @@ type direct struct {
 	asked []flow.Target
 }
 
-func (d *direct) Open(ctx context.Context, to flow.Target) (listen.Flow, error) {
+func (d *direct) Open(ctx context.Context, to flow.Target, first []byte) (listen.Flow, error) {
 	d.mu.Lock()
 	d.asked = append(d.asked, to)
 	fault := d.fails[to.String()]
@@ -75,7 +75,8 @@ func (d *direct) Open(ctx context.Context, to flow.Target) (listen.Flow, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &directFlow{c.(*net.TCPConn)}, nil
+	_, err = c.Write(first)
+	return &directFlow{c.(*net.TCPConn)}, err
 }
 
 func (d *direct) reach(name, address string) {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"net"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/localsocket"
@@ -22,6 +24,8 @@ var (
 // asked is what a connection wants, and how to answer it.
 type asked struct {
 	target flow.Target
+	// first is what the client has said that is to reach the target.
+	first []byte
 	// local is the connection, with what was read too far.
 	local net.Conn
 	// answer says that the target is reached (nil), or why it is not.
@@ -36,8 +40,6 @@ func (s *Server) serve(cut context.Context, f Face, c net.Conn) {
 			s.cfg.Ended(out)
 		}
 	}()
-	// A half-open connection must not outlive the program's stop.
-	defer context.AfterFunc(cut, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
 	var err error
 	if out.User, err = s.kernel.userOf(c); err == nil && !s.cfg.Users.Have(out.User) {
 		err = errUser
@@ -55,15 +57,9 @@ func (s *Server) serve(cut context.Context, f Face, c net.Conn) {
 	if local, ok := c.(*localsocket.Conn); ok {
 		c = local.Conn // which can end one direction
 	}
-	_ = c.SetDeadline(time.Now().Add(s.cfg.Greeting))
-	a, err := s.ask(f, c)
+	a, err := s.ask(cut, f, c)
 	if err != nil {
 		out.Failure = err
-		_ = c.Close()
-		return
-	}
-	_ = c.SetDeadline(time.Time{})
-	if cut.Err() != nil {
 		_ = c.Close()
 		return
 	}
@@ -74,27 +70,61 @@ func (s *Server) serve(cut context.Context, f Face, c net.Conn) {
 	}
 }
 
-// ask learns where the connection wants to go.
-func (s *Server) ask(f Face, c net.Conn) (asked, error) {
-	switch f.Protocol {
-	case SOCKS5:
-		return askSOCKS(c)
-	case Connect:
-		return s.askConnect(f, c)
-	default:
-		return asked{target: f.Target, local: c, answer: func(err error) error {
+// ask learns where the connection wants to go. It has some time to say so.
+func (s *Server) ask(cut context.Context, f Face, c net.Conn) (a asked, err error) {
+	if f.Protocol != SOCKS5 && f.Protocol != Connect {
+		first, err := said(c)
+		return asked{target: f.Target, first: first, local: c, answer: func(err error) error {
 			if err != nil {
 				reset(c) // a program must not take the failure for an empty answer
 			}
 			return nil
-		}}, nil
+		}}, err
 	}
+	_ = c.SetDeadline(time.Now().Add(s.cfg.Greeting))
+	// A half-open connection must not outlive the program's stop.
+	free := context.AfterFunc(cut, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	if f.Protocol == SOCKS5 {
+		a, err = askSOCKS(c)
+	} else {
+		a, err = s.askConnect(f, c)
+	}
+	if !free() && err == nil {
+		err = context.Cause(cut)
+	}
+	_ = c.SetDeadline(time.Time{})
+	return a, err
+}
+
+// said is what a client has sent by now. It does not wait, and the end comes again.
+func said(c net.Conn) (first []byte, err error) {
+	k, ok := c.(syscall.Conn)
+	if !ok {
+		return nil, nil
+	}
+	raw, err := k.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, flow.MaxFirst)
+	if closed := raw.Read(func(fd uintptr) bool {
+		var n int
+		n, err = unix.Read(int(fd), b)
+		first = b[:max(n, 0)]
+		return true
+	}); closed != nil {
+		return nil, closed
+	}
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+		err = nil
+	}
+	return first, err
 }
 
 // carry opens the flow and carries it.
 func (s *Server) carry(cut context.Context, a asked, out *Outcome) {
 	ctx, cancel := context.WithTimeout(cut, opening)
-	f, err := s.cfg.Opener.Open(ctx, a.target)
+	f, err := s.cfg.Opener.Open(ctx, a.target, a.first)
 	cancel()
 	if err != nil {
 		out.Failure = err

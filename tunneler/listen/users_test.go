@@ -3,6 +3,7 @@ package listen
 import (
 	"context"
 	"encoding/binary"
+	"io"
 	"net"
 	"os"
 	"testing"
@@ -176,4 +177,31 @@ func BenchmarkUserOf(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// TestWhatAClientHasSaidIsNotWaitedFor, and its end is left for whoever reads next.
+func TestWhatAClientHasSaidIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	accepted, dialed := pair(t, "127.0.0.1:0")
+	first, err := said(accepted)
+	require.NoError(t, err)
+	require.Empty(t, first)
+	_, err = dialed.Write([]byte("hello"))
+	require.NoError(t, err)
+	require.NoError(t, dialed.(*net.TCPConn).CloseWrite())
+	require.Eventually(t, func() bool {
+		first, err = said(accepted)
+		return err != nil || len(first) > 0
+	}, 10*time.Second, time.Millisecond)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(first))
+	first, err = said(accepted)
+	require.NoError(t, err)
+	require.Empty(t, first)
+	rest, err := io.ReadAll(accepted)
+	require.NoError(t, err)
+	require.Empty(t, rest)
+	require.NoError(t, accepted.Close())
+	_, err = said(accepted)
+	require.ErrorIs(t, err, net.ErrClosed)
 }

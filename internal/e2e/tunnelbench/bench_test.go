@@ -64,6 +64,7 @@ const (
 	pingP99    = "ping-pong p99, us"
 	sequential = "new flows/s, one after the other"
 	parallel   = "new flows/s, 32 at a time"
+	byClient   = ", the client closes" // follows them; otherwise the target does
 	idle       = "idle flow, KiB"
 )
 
@@ -108,7 +109,7 @@ func TestTheTunnelAndItsPeers(t *testing.T) {
 	if *full {
 		require.Empty(t, missed)
 	}
-	require.Len(t, of[ours], 2*len(variants())+5, "everything was measured")
+	require.Len(t, of[ours], 2*len(variants())+7, "everything was measured")
 }
 
 // measure is one round of one tunnel.
@@ -135,22 +136,31 @@ func (x tunnel) measure(l length, f figures) error {
 	f.add(pingP50, us(pings[len(pings)/2]))
 	f.add(pingP99, us(pings[len(pings)*99/100]))
 	for row, workers := range map[string]int{sequential: 1, parallel: 32} {
-		var n atomic.Int64
-		began := time.Now()
-		if err := at(workers, func(int) error {
-			for time.Since(began) < l.during {
-				if _, err := ping(x.at, 1); err != nil {
-					return err
-				}
-				n.Add(1)
+		for closes, what := range map[string]byte{"": replies, byClient: echoes} {
+			n, err := x.flows(workers, what, l.during)
+			if err != nil {
+				return fmt.Errorf("%s%s: %w", row, closes, err)
 			}
-			return nil
-		}); err != nil {
-			return fmt.Errorf("%s: %w", row, err)
+			f.add(row+closes, n)
 		}
-		f.add(row, float64(n.Load())/time.Since(began).Seconds())
 	}
 	return nil
+}
+
+// flows is how many new ones there are in a second, of so many clients.
+func (x tunnel) flows(clients int, what byte, during time.Duration) (float64, error) {
+	var n atomic.Int64
+	began := time.Now()
+	err := at(clients, func(int) error {
+		for time.Since(began) < during {
+			if err := request(x.at, what); err != nil {
+				return err
+			}
+			n.Add(1)
+		}
+		return nil
+	})
+	return float64(n.Load()) / time.Since(began).Seconds(), err
 }
 
 // at runs fn this many times at once.

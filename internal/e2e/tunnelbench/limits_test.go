@@ -74,7 +74,7 @@ func table(tunnels []tunnel, of map[string]figures) string {
 			rows = append(rows, kind+v)
 		}
 	}
-	for _, row := range append(rows, pingP50, pingP99, sequential, parallel, idle) {
+	for _, row := range append(rows, pingP50, pingP99, sequential, parallel, sequential+byClient, parallel+byClient, idle) {
 		fmt.Fprintf(&b, "| %s |", row)
 		own := of[ours].median(row)
 		for _, x := range tunnels {

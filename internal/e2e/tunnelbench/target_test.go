@@ -78,6 +78,7 @@ const (
 	echoes   = 'E' // says what it hears
 	takes    = 'T' // counts what it hears, of which 8 bytes tell the length, and says one byte
 	provides = 'P' // says as many bytes as the 8 bytes that follow tell
+	replies  = 'R' // says one byte, and closes
 )
 
 // answer is the target.
@@ -87,8 +88,12 @@ func answer(c *net.TCPConn) {
 		return
 	}
 	what := head[0]
-	if what == echoes {
+	switch what {
+	case echoes:
 		_, _ = io.Copy(c, struct{ io.Reader }{c}) // as most servers: by reading
+		return
+	case replies:
+		_, _ = c.Write(head[:1])
 		return
 	}
 	if _, err := io.ReadFull(c, head[:]); err != nil {
@@ -146,6 +151,26 @@ func transfer(at string, up bool, n int64) error {
 	if up {
 		_, err = io.ReadFull(c, b[:1])
 	}
+	return err
+}
+
+// request opens a flow, asks once, reads the reply, and closes. The target closes too: before
+// it, if it was asked to reply, and after it, if to echo.
+func request(at string, what byte) error {
+	c, err := (&net.Dialer{Timeout: time.Minute}).DialContext(context.Background(), "tcp", at)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	ask := []byte{what}
+	if what == echoes {
+		ask = []byte{what, 'x'}
+	}
+	if _, err := c.Write(ask); err != nil {
+		return err
+	}
+	_, err = io.ReadFull(c, ask[:1])
 	return err
 }
 
