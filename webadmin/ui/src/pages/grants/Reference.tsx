@@ -6,8 +6,8 @@ import { members } from '@/api/members'
 import { textsOf } from '@/ui/labels'
 import type { Choice } from './draft'
 
-/** How the choice by label is called, where it is not of all things with a label. */
-type ByLabel = { choice: string; field: string; description: string }
+/** How the choices are called where they are not those of a grant. */
+type Words = { id: string; choice: string; field: string; description: string }
 
 type SideProps = {
   kind: 'tunneler' | 'resource'
@@ -16,13 +16,13 @@ type SideProps = {
   fault?: string
   /** It has the focus when the dialog opens. */
   first?: boolean
-  byLabel?: ByLabel
+  words?: Words
 }
 
 const suggested = 8
 
 /** One side of a grant: a tunneler or resource by its id, or all with a label. What is typed is looked for. */
-export function Side({ kind, value: c, set, fault, first, byLabel }: SideProps) {
+export function Side({ kind, value: c, set, fault, first, words }: SideProps) {
   const typed = c.by === 'id' ? c.id.trim() : c.label.trim()
   const [q] = useDebouncedValue(typed, 200)
   const query = { q: c.by === 'id' && q ? q : undefined, page_size: c.by === 'id' ? suggested : 100 }
@@ -30,7 +30,11 @@ export function Side({ kind, value: c, set, fault, first, byLabel }: SideProps) 
   const found = useQuery({ ...resources(query), enabled: kind === 'resource' })
   const things = kind === 'tunneler' ? tunnelers.data?.members : found.data?.resources
   const labels = [...new Set(things?.flatMap((x) => textsOf(x.labels ?? {})))].sort()
-  const labelled = byLabel ?? {
+  const said = words ?? {
+    id:
+      kind === 'tunneler'
+        ? 'It need not be enrolled yet: the grant holds from then on.'
+        : 'The resource has to be there.',
     choice: `All ${kind}s with a label`,
     field: `Label of the ${kind}s`,
     description: `As key=value. Also ${kind}s that get the label later are included.`,
@@ -46,17 +50,13 @@ export function Side({ kind, value: c, set, fault, first, byLabel }: SideProps) 
       >
         <Group gap="lg" mt={4}>
           <Radio value="id" label={`One ${kind}`} />
-          <Radio value="label" label={labelled.choice} />
+          <Radio value="label" label={said.choice} />
         </Group>
       </Radio.Group>
       {c.by === 'id' ? (
         <Autocomplete
           label={kind === 'tunneler' ? 'Id of the tunneler' : 'Id of the resource'}
-          description={
-            kind === 'tunneler'
-              ? 'It need not be enrolled yet: the grant holds from then on.'
-              : 'The resource has to be there.'
-          }
+          description={said.id}
           required
           data-autofocus={first || undefined}
           data={things?.map((x) => x.id) ?? []}
@@ -71,8 +71,8 @@ export function Side({ kind, value: c, set, fault, first, byLabel }: SideProps) 
         />
       ) : (
         <Autocomplete
-          label={labelled.field}
-          description={labelled.description}
+          label={said.field}
+          description={said.description}
           placeholder={kind === 'tunneler' ? 'team=dev' : 'env=prod'}
           required
           data-autofocus={first || undefined}

@@ -17,7 +17,8 @@ const says = {
   'policy-tests-broken': 'A test that does not hold cannot be made: it would guard nothing. Change the rules first.',
 }
 
-const byLabel = {
+const words = {
+  id: 'With the labels that it has. It need not be enrolled yet.',
   choice: 'A tunneler with one label',
   field: 'Label of the tunneler',
   description: 'As key=value. The test is of a tunneler that has this label and no others.',
@@ -62,7 +63,7 @@ export function CreatePolicyTest({ close }: { close: () => void }) {
         )
       }
     >
-      <Side kind="tunneler" value={subject} set={setSubject} fault={faults.of('subject')} first byLabel={byLabel} />
+      <Side kind="tunneler" value={subject} set={setSubject} fault={faults.of('subject')} first words={words} />
       <Radio.Group
         label="What must be decided"
         description="Hours of grants do not count."
