@@ -102,6 +102,11 @@ func (l *Lists) Hosts(ctx context.Context, q Query) (Page[HostMembers], error) {
 // ConnectorCount is how many connectors are not revoked.
 func (l *Lists) ConnectorCount() Count { return l.connectors.count() }
 
+// TunnelerIDs are the ids of all tunnelers, revoked ones too. It looks at each.
+func (l *Lists) TunnelerIDs() []string {
+	return everything(l.tunnelers, func(t *Tunneler) string { return t.ID })
+}
+
 // TunnelerCount is how many tunnelers are not revoked.
 func (l *Lists) TunnelerCount() Count { return l.tunnelers.count() }
 

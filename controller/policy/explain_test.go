@@ -68,3 +68,51 @@ func TestExplainCostsNotTheFleetInEachNetwork(t *testing.T) {
 	few, many := cost(2), cost(50)
 	require.Less(t, many-few, float64(48*200), "a network costs what is in it, and the tunneler's own grants")
 }
+
+// TestExplainSpeaksOfTheNetworkThatMatters: of several it is one that allows it and carries
+// flows, and of those the one whose resource is the most specific.
+func TestExplainSpeaksOfTheNetworkThatMatters(t *testing.T) {
+	t.Parallel()
+	b, ctx := newRulebook(t), t.Context()
+	_, err := b.Apply(ctx, read(t, `
+networks: [{id: a}, {id: b}, {id: c}, {id: d}]
+resources:
+  - {id: a-star, network_id: a, hosts: ["*.corp"], ports: [1-9]}
+  - {id: b-name, network_id: b, hosts: [db.corp], ports: [1-9], alias: pg}
+  - {id: c-deep, network_id: c, hosts: ["*.dev.corp", 10.0.0.0/8], ports: [1-9]}
+  - {id: d-net, network_id: d, hosts: [10.1.0.0/16], ports: [1-9]}
+  - {id: a-net, network_id: a, hosts: [0.0.0.0/0], ports: [1-9]}
+`), ann)
+	require.NoError(t, err)
+	online := map[string]bool{"a": true, "b": true, "c": true, "d": true}
+	ask := func(host string) policy.Answer {
+		t.Helper()
+		answer, err := b.Explain(ctx, policy.Question{TunnelerID: "laptop", Target: access.Target{Host: host, Port: 5}, Carries: func(n string) bool { return online[n] }})
+		require.NoError(t, err)
+		return answer
+	}
+	for host, resource := range map[string]string{"db.corp": "b-name", "x.dev.corp": "c-deep", "x.corp": "a-star", "10.1.2.3": "d-net", "10.2.2.3": "c-deep", "11.2.2.3": "a-net", "pg": "b-name"} {
+		answer := ask(host)
+		require.Equal(t, access.NotGranted, answer.Code, host)
+		require.Equal(t, resource, answer.ResourceID, host)
+		require.False(t, answer.Known, "no grant names it yet")
+	}
+	require.Equal(t, access.Target{Host: "db.corp", Port: 5}, ask("pg").Meant)
+	require.Equal(t, access.NoResource, ask("nothing").Code)
+
+	grant := func(object string) {
+		_, err := b.CreateGrant(ctx, access.GrantText{Subject: "tunneler/laptop", Object: "resource/" + object}, ann)
+		require.NoError(t, err)
+	}
+	grant("a-star")
+	require.Equal(t, "a-star", ask("db.corp").ResourceID, "that network allows it")
+	require.True(t, ask("db.corp").Known)
+	grant("b-name")
+	require.Equal(t, "b-name", ask("db.corp").ResourceID, "both allow it")
+	require.Equal(t, "b-name", ask("pg").ResourceID)
+	require.True(t, ask("pg").Allowed)
+	online["b"] = false
+	require.Equal(t, "a-star", ask("db.corp").ResourceID, "nobody carries it in the other")
+	online["a"] = false
+	require.Equal(t, "b-name", ask("db.corp").ResourceID)
+}

@@ -37,6 +37,9 @@ func (r *Rules) CreateGrant(ctx context.Context, text access.GrantText, by fleet
 	if out.Grant, err = text.Parse(&r.zones); err != nil {
 		return out, err
 	}
+	if err := r.checkEnd(out.Until); err != nil {
+		return out, err
+	}
 	out.CreatedAt, out.Revision = r.cfg.Now().UTC(), 1
 	err = r.cfg.Store.RulesTx(ctx, func(tx RulesTx) error { return r.createGrant(ctx, tx, out, by) })
 	if err != nil {
@@ -65,6 +68,15 @@ func (r *Rules) createGrant(ctx context.Context, tx RulesTx, g Grant, by fleet.B
 	ev := by.Event(audit.GrantCreate, "grant/"+g.ID)
 	ev.After = g.auditState()
 	return r.record(ctx, tx, ev)
+}
+
+// checkEnd refuses an end that has passed: such a grant would look as if it allowed something.
+// A policy file may have one, so that it can be applied again.
+func (r *Rules) checkEnd(until time.Time) error {
+	if until.IsZero() || !until.Before(r.cfg.Now()) {
+		return nil
+	}
+	return wrong("until", "%s has passed: a grant that has ended allows nothing", until.Format(time.RFC3339))
 }
 
 // checkObject refuses a grant of a resource that is not there: with a wrong id it would
@@ -127,6 +139,11 @@ func (r *Rules) EditGrant(ctx context.Context, id string, e GrantEdit, by fleet.
 		}
 		if out.Grant, err = e.Apply(before.Grant, &r.zones); err != nil || out.Equal(before.Grant) {
 			return err
+		}
+		if !out.Until.Equal(before.Until) {
+			if err := r.checkEnd(out.Until); err != nil {
+				return err
+			}
 		}
 		return r.updateGrant(ctx, tx, before, &out, by)
 	})

@@ -29,7 +29,7 @@ type rulebook struct {
 	store *store.Store
 }
 
-func newRulebook(t *testing.T) rulebook {
+func newRulebook(t testing.TB) rulebook {
 	t.Helper()
 	s, err := store.Open(t.Context(), storetest.File(t, filepath.Join(t.TempDir(), "controller.db")))
 	require.NoError(t, err)
@@ -195,6 +195,16 @@ func TestGrantsAreCreatedChangedAndDeleted(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, access.GrantText{ID: "g1", Subject: "label/team=dev", Object: "label/env=prod", Until: until, TimeZone: "UTC", Windows: []string{"mon-tue 08:00-18:00"}}, g.Text())
 	require.Equal(t, []string{"grant g1 changed", "policy"}, b.last(t, at))
+	past := noon.Add(-time.Second)
+	_, err = b.EditGrant(ctx, "g1", policy.GrantEdit{Until: &past}, ann)
+	require.ErrorContains(t, err, "until: 2026-01-02T11:59:59Z has passed")
+	_, err = b.CreateGrant(ctx, access.GrantText{ID: "g2", Subject: "tunneler/laptop", Object: "label/env=prod", Until: past}, ann)
+	require.ErrorContains(t, err, "until: 2026-01-02T11:59:59Z has passed")
+	_, err = b.Apply(ctx, read(t, "grants:\n  - {id: old, subject: tunneler/laptop, object: label/env=prod, until: 2026-01-02T11:59:59Z}\n"), ann)
+	require.NoError(t, err, "a file is applied again after an end in it has passed")
+	_, err = b.EditGrant(ctx, "old", policy.GrantEdit{Subject: ptr("tunneler/other")}, ann)
+	require.NoError(t, err, "what is not the end")
+	require.NoError(t, b.DeleteGrant(ctx, "old", ann))
 	require.NoError(t, b.DeleteResource(ctx, "db", ann), "no grant names its id any more")
 	at = b.position(t)
 	require.NoError(t, b.DeleteGrant(ctx, "g1", ann))

@@ -453,7 +453,7 @@ func TestAnyHistoryOfRulesIsDecidedAsExplainDoes(t *testing.T) {
 			if id, ok := r.Subject.Tunneler(); ok {
 				a, err := b.Explain(ctx, policy.Question{TunnelerID: id, Target: r.Target})
 				require.NoError(t, err)
-				a.Enrolled = false
+				a.Enrolled, a.Known, a.Meant = false, false, access.Target{} // tests do not ask for these
 				require.Equal(t, a, r.Answer, "seed %d: %s", seed, r.ID)
 			}
 		}

@@ -333,3 +333,14 @@ func TestAConnectionHasTheHeaderOfAnyResourceThatDecides(t *testing.T) {
 	require.Equal(t, access.ProxyV2, s.Decide(caller("a"), target("10.1.1.1"), now).ProxyProtocol)
 	require.Empty(t, s.Decide(caller("c"), target("web.corp"), now).ProxyProtocol, "a refusal has none")
 }
+
+func TestEveryCodeIsASentence(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, code := range access.Codes() {
+		require.NotContains(t, code.Reason(), string(code))
+		require.False(t, seen[code.Reason()], code)
+		seen[code.Reason()] = true
+	}
+	require.Equal(t, "The code of the decision is on_the_moon.", access.Code("on_the_moon").Reason())
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -23,6 +24,9 @@ type Target struct {
 
 // ParseTarget reads HOST:PORT; an IPv6 address stands in brackets.
 func ParseTarget(text string) (Target, error) {
+	if strings.Contains(text, "://") {
+		return Target{}, notAlone(text)
+	}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
 		return Target{}, fmt.Errorf("%q is no target: write HOST:PORT, such as db.corp:5432 or [fd00::1]:22", short(text))
@@ -88,6 +92,41 @@ func Codes() []Code {
 		Granted, NoTarget, NoCaller, NoResource, NotGranted, OutsideSchedule, Ended,
 		AddressUnusable, AddressReserved, AddressOutside, AddressNotGranted, NoPolicy, NotUnderstood, AddressOwn,
 	}
+}
+
+// Reason says what a code means, as a sentence about the tunneler that asked.
+func (c Code) Reason() string {
+	switch c {
+	case Granted:
+		return "A grant holds now."
+	case NoTarget:
+		return "This is no host and port."
+	case NoCaller:
+		return "This is no tunneler of this trust domain."
+	case NoResource:
+		return "No resource covers this host and port, so nobody reaches it."
+	case NotGranted:
+		return "A resource covers it, and no grant of the most specific one is for this tunneler."
+	case OutsideSchedule:
+		return "A grant is for this tunneler, but not at this hour."
+	case Ended:
+		return "A grant was for this tunneler, and has ended."
+	case AddressUnusable:
+		return "No connection can be made to this address."
+	case AddressReserved:
+		return "This is a loopback, link-local or metadata address, which only a resource that names the very address reaches."
+	case AddressOutside:
+		return "This address is outside of the prefixes of the network."
+	case AddressNotGranted:
+		return "A resource covers this address, and no grant of it is for this tunneler."
+	case NoPolicy:
+		return "The connector has no policy yet, or one that is too old."
+	case NotUnderstood:
+		return "The policy has a rule that this version of the connector does not understand."
+	case AddressOwn:
+		return "This address is that of a listener of the connector itself."
+	}
+	return "The code of the decision is " + string(c) + "."
 }
 
 // Decision is the answer, with what decided. ResourceID and GrantID are of a refusal too,

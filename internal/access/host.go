@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
@@ -55,7 +56,35 @@ var (
 	errNumberName = errors.New("the last part is a number, which some programs take for an address: write an address as 10.0.0.1 or fd00::1")
 )
 
+// notAlone says what somebody has written around a host, or nil.
+func notAlone(text string) error {
+	if !strings.ContainsAny(text, "/:") {
+		return nil // as nearly always
+	}
+	if _, err := netip.ParsePrefix(text); err == nil {
+		return nil
+	}
+	host, port, found := strings.Cut(text, ":")
+	before, _, path := strings.Cut(text, "/")
+	switch {
+	case strings.Contains(text, "://"):
+		return fmt.Errorf("%q has a scheme: a host is a name or an address, such as db.corp, without %s", short(text), short(text[:strings.Index(text, "://")+3]))
+	case path && strings.IndexFunc(before, unicode.IsLetter) >= 0 && !strings.Contains(before, ":"):
+		return fmt.Errorf("%q has a path: a host is a name or an address, such as db.corp", short(text))
+	case found && host != "" && isDigits(port):
+		return fmt.Errorf("%q has a port: a host is a name or an address, such as db.corp, and its ports are written apart", short(text))
+	}
+	return nil
+}
+
+func isDigits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
 func parseName(text string) (string, error) {
+	if err := notAlone(text); err != nil {
+		return "", err
+	}
 	name := text
 	if !isASCII(name) {
 		if len(name) > 4*maxName || !utf8.ValidString(name) {
@@ -149,6 +178,9 @@ func ParsePattern(text string) (Pattern, error) {
 		return Pattern{}, fmt.Errorf("%q: a star is only possible at the beginning, as in *.dev.corp", short(text))
 	}
 	if strings.Contains(text, "/") {
+		if err := notAlone(text); err != nil {
+			return Pattern{}, err
+		}
 		prefix, err := ParsePrefix(text)
 		return checkedPattern(Pattern{prefix: prefix}, err)
 	}

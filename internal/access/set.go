@@ -225,6 +225,48 @@ func (s *Set) coveringName(name string, port uint16) []*protected {
 	}
 }
 
+// The least closeness of a resource that names the very host; *.NAME is as close as NAME is
+// long, and a prefix as it is.
+const closest = 1 << 10
+
+// Closeness says how specifically the resources that decide about a target cover it, to compare
+// sets; 0 if none does.
+func (s *Set) Closeness(t Target) (most int) {
+	host, err := ParseHost(t.Host)
+	if err != nil {
+		return 0
+	}
+	for _, p := range s.covering(host, t.Port) {
+		if !hasPort(p.Ports, t.Port) {
+			continue
+		}
+		for _, pattern := range p.Hosts {
+			most = max(most, pattern.closeness(host))
+		}
+	}
+	return most
+}
+
+// Covers says whether a target is of the resource, whatever others cover it more specifically.
+func (r Resource) Covers(t Target) bool {
+	host, err := ParseHost(t.Host)
+	return err == nil && hasPort(r.Ports, t.Port) && slices.ContainsFunc(r.Hosts, func(p Pattern) bool { return p.closeness(host) > 0 })
+}
+
+func (p Pattern) closeness(h Host) int {
+	switch addr, ok := h.Addr(); {
+	case ok && p.prefix.IsValid() && p.prefix.Contains(addr):
+		return p.prefix.Bits() + 1
+	case ok || p.name == "":
+		return 0
+	case p.below && strings.HasSuffix(h.name, "."+p.name):
+		return len(p.name)
+	case !p.below && h.name == p.name:
+		return closest
+	}
+	return 0
+}
+
 func anyWith(all []*protected, port uint16) bool {
 	for _, p := range all {
 		if hasPort(p.Ports, port) {

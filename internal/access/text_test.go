@@ -81,6 +81,31 @@ func TestAResourceSaysEachFieldThatIsWrong(t *testing.T) {
 	require.Equal(t, []string{"id", "network_id", "hosts", "ports"}, fields(err), "all at once")
 }
 
+// TestWhatIsWrittenAroundAHostIsSaid: and not that it is no prefix.
+func TestWhatIsWrittenAroundAHostIsSaid(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"http://db.corp":        `"http://db.corp" has a scheme: a host is a name or an address, such as db.corp, without http://`,
+		"https://db.corp:443/x": "without https://",
+		"db.corp:5432":          `"db.corp:5432" has a port`,
+		"10.0.0.1:22":           `"10.0.0.1:22" has a port`,
+		"db.corp/x":             `"db.corp/x" has a path`,
+		"10.0.0.0/33":           "is no prefix",
+		"10.0.0.1/8":            "is an address within 10.0.0.0/8",
+		"fd00::1/8":             "is an address within fd00::/8",
+		"a b":                   "a name has parts",
+	} {
+		_, err := access.ParsePattern(text)
+		require.ErrorContains(t, err, want, text)
+	}
+	_, err := access.ParseTarget("https://db.corp:443")
+	require.ErrorContains(t, err, "has a scheme")
+	for _, good := range []string{"fd00::1", "::ffff:10.0.0.1", "fd00::/8", "10.0.0.0/8", "*.corp"} {
+		_, err := access.ParsePattern(good)
+		require.NoError(t, err, good)
+	}
+}
+
 func manyLabels(n int) access.Labels {
 	out := access.Labels{}
 	for i := range n {

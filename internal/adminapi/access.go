@@ -119,8 +119,9 @@ type GrantList struct {
 
 // ExplainRequest asks whether a tunneler may reach a target: POST /explain.
 type ExplainRequest struct {
+	// TunnelerID is of a tunneler that is or was enrolled, or that a grant names already.
 	TunnelerID string `json:"tunneler_id" example:"tunneler-laptop-01"`
-	// Target is HOST:PORT; an IPv6 address stands in brackets.
+	// Target is HOST:PORT; an IPv6 address stands in brackets. HOST may be an alias.
 	Target string `json:"target" example:"db.corp:5432"`
 	// NetworkID is where; absent for any network.
 	NetworkID string `json:"network_id,omitempty" example:"default"`
@@ -135,11 +136,19 @@ type Explanation struct {
 	// outside_schedule, grant_ended, address_unusable, address_reserved,
 	// address_outside_network or address_not_granted.
 	Code string `json:"code" example:"granted"`
+	// Reason is the code as a sentence.
+	Reason string `json:"reason,omitempty" example:"A grant holds now."`
+	// Target is what was decided, if the host that was asked for is an alias.
+	Target string `json:"target,omitempty" example:"db.corp:5432"`
 	// NetworkID, ResourceID and GrantID are what decided; of a refusal the grant that is
-	// nearest to allow it.
+	// nearest to allow it. Of several networks it is one that allows it and has a connector that
+	// is ONLINE, if there is one, and then the one with the most specific resource.
 	NetworkID  string `json:"network_id,omitempty" example:"default"`
 	ResourceID string `json:"resource_id,omitempty" example:"db"`
 	GrantID    string `json:"grant_id,omitempty" example:"dev-db"`
+	// NoConnector says that no connector of the network is ONLINE: nobody can carry a flow there
+	// now.
+	NoConnector bool `json:"no_connector,omitempty"`
 	// Until is when it is decided again, if nothing changes before; absent for never.
 	Until time.Time `json:"until,omitzero"`
 	// TunnelerEnrolled says whether the tunneler is there and not revoked: nobody else has a

@@ -38,6 +38,14 @@ type FlowRecord struct {
 	Count uint64 `json:"count"`
 }
 
+// FlowCodes are the values of FlowRecord.Code.
+func FlowCodes() []string {
+	return []string{
+		"ok", "refused", "name", "connection_refused", "timeout", "unreachable", "internal", "stopping", "busy", "aborted", "protocol", "unbound", "expired",
+		"quiet", "revoked",
+	}
+}
+
 // FlowList is one page of GET /flows, the one that ended last first. A page can have fewer
 // records than were asked for, or none, though NextPageToken names a next one: a page examines
 // 10,000 records at most.

@@ -112,17 +112,33 @@ func TestExplainAnswersWithWhatDecides(t *testing.T) {
 		require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 		return decode[adminapi.Explanation](t, w)
 	}
+	says := func(code access.Code, e adminapi.Explanation) adminapi.Explanation {
+		e.Code, e.Reason = string(code), code.Reason()
+		return e
+	}
 	question := `{"tunneler_id":"laptop","target":"DB.corp:5432"}`
-	require.Equal(t, adminapi.Explanation{Code: "no_resource", TunnelerEnrolled: true}, ask(question))
+	require.Equal(t, says(access.NoResource, adminapi.Explanation{TunnelerEnrolled: true}), ask(question))
 	require.Equal(t, http.StatusCreated, send(t, e, makes("/resources", `{"id":"db","hosts":["db.corp"],"ports":["5432"]}`)).Code)
-	require.Equal(t, adminapi.Explanation{Code: "not_granted", NetworkID: "default", ResourceID: "db", TunnelerEnrolled: true}, ask(question))
+	require.Equal(t, says(access.NotGranted, adminapi.Explanation{NetworkID: "default", ResourceID: "db", TunnelerEnrolled: true, NoConnector: true}), ask(question))
 	require.Equal(t, http.StatusCreated, send(t, e, makes("/grants", `{"id":"dev","subject":"label/team=dev","object":"resource/db"}`)).Code)
-	want := adminapi.Explanation{Allowed: true, Code: "granted", NetworkID: "default", ResourceID: "db", GrantID: "dev", TunnelerEnrolled: true}
+	want := says(access.Granted, adminapi.Explanation{Allowed: true, NetworkID: "default", ResourceID: "db", GrantID: "dev", TunnelerEnrolled: true, NoConnector: true})
+	require.Equal(t, want, ask(question), "nobody can carry it now")
+	e.Fleet.AddConnector("gw", func(m *fleet.Connector) { online(&m.Presence, e) })
+	want.NoConnector = false
 	require.Equal(t, want, ask(question))
 	require.Equal(t, want, ask(`{"tunneler_id":"laptop","target":"db.corp:5432","address":"10.0.0.7","network_id":"default"}`))
 	require.Equal(t, "address_reserved", ask(`{"tunneler_id":"laptop","target":"db.corp:5432","address":"169.254.169.254"}`).Code)
 	require.Equal(t, "address_outside_network", ask(`{"tunneler_id":"laptop","target":"db.corp:5432","address":"8.8.8.8"}`).Code)
-	require.Equal(t, adminapi.Explanation{Code: "not_granted", NetworkID: "default", ResourceID: "db"}, ask(`{"tunneler_id":"nobody","target":"db.corp:5432"}`))
+	require.Equal(t, http.StatusCreated, send(t, e, makes("/resources", `{"id":"cache","hosts":["cache.corp"],"ports":["6379"],"alias":"redis"}`)).Code)
+	require.Equal(t, says(access.NotGranted, adminapi.Explanation{NetworkID: "default", ResourceID: "cache", Target: "cache.corp:6379", TunnelerEnrolled: true}),
+		ask(`{"tunneler_id":"laptop","target":"redis:6379"}`), "an alias")
+
+	p := requireProblem(t, send(t, e, makes("/explain", `{"tunneler_id":"latpop","target":"db.corp:5432"}`)), http.StatusBadRequest)
+	require.Equal(t, "tunneler_id", p.Field)
+	require.Equal(t, `there is no tunneler "latpop", and no grant names it: did you mean laptop?`, p.Detail)
+	require.Equal(t, http.StatusCreated, send(t, e, makes("/grants", `{"id":"soon","subject":"tunneler/later","object":"resource/db"}`)).Code)
+	require.Equal(t, says(access.Granted, adminapi.Explanation{Allowed: true, NetworkID: "default", ResourceID: "db", GrantID: "soon"}),
+		ask(`{"tunneler_id":"later","target":"db.corp:5432"}`), "a grant may be there before its tunneler")
 	for body, field := range map[string]string{
 		`{}`: "tunneler_id", `{"tunneler_id":"laptop"}`: "target", `{"tunneler_id":"laptop","target":"db.corp"}`: "target",
 		`{"tunneler_id":"laptop","target":"db.corp:0"}`: "target", `{"tunneler_id":"laptop","target":"db.corp:1","address":"x"}`: "address",
@@ -168,7 +184,7 @@ func TestPolicyTestsRefuseWhatBreaksThem(t *testing.T) {
 
 	for name, r := range map[string]request{
 		"delete a grant":             remove("/grants/dev"),
-		"give a grant an end":        patch("/grants/dev", `{"until":"2000-01-02T03:04:05Z"}`),
+		"give a grant an end":        patch("/grants/dev", `{"until":"2030-01-02T03:04:05Z"}`),
 		"move a resource":            patch("/resources/db", `{"hosts":["db2.corp"]}`),
 		"a grant of too much":        makes("/grants", `{"subject":"label/team=dev","object":"resource/vault"}`),
 		"a test that does not hold":  makes("/policy-tests", `{"subject":"tunneler/nobody","target":"db.corp:5432","expect":"reach"}`),

@@ -360,7 +360,15 @@ func TestCLINetworksPeopleAndSessions(t *testing.T) {
 	require.Contains(t, do(1, "networks", "create", "berlin").errOut, "there is a network with this id already")
 	do(2, "networks", "create", "NO ID")
 	require.Equal(t, "network \"berlin\" renamed\n", do(0, "networks", "rename", "berlin", "Berlin 2").errOut)
-	require.Regexp(t, `berlin +Berlin 2 +0 +0 `, do(0, "networks", "list").out)
+	require.Regexp(t, `berlin +Berlin 2 +0 +0 +private `, do(0, "networks", "list").out)
+	require.Equal(t, "network \"berlin\" changed\n", do(0, "networks", "set", "berlin", "--prefix", "10.1.0.0/16,10.2.0.0/16").errOut)
+	require.Regexp(t, `berlin +Berlin 2 +0 +0 +10.1.0.0/16,10.2.0.0/16 `, do(0, "networks", "get", "berlin").out)
+	do(0, "networks", "set", "berlin", "--name", "Berlin 3")
+	require.Regexp(t, `berlin +Berlin 3 +0 +0 +10.1.0.0/16,10.2.0.0/16 `, do(0, "networks", "get", "berlin").out)
+	do(0, "networks", "set", "berlin", "--prefix", "")
+	require.Regexp(t, `berlin +Berlin 3 +0 +0 +private `, do(0, "networks", "get", "berlin").out)
+	require.Contains(t, do(1, "networks", "set", "berlin", "--name", "x", "--revision", "1").errOut, "meanwhile")
+	do(3, "networks", "set", "paris", "--name", "x")
 	do(3, "networks", "rename", "paris", "x")
 	do(0, "connectors", "set", "a", "--network", "berlin")
 	require.Contains(t, do(1, "networks", "delete", "berlin", "--yes").errOut, "move or revoke them first")
@@ -490,6 +498,8 @@ func TestCLIKeysAttentionAndTheStateOfTheAuditLog(t *testing.T) {
 func TestCLICompletesGet(t *testing.T) {
 	t.Parallel()
 	_, dir := labelled(t)
+	require.Zero(t, runCLI("resources", "create", "db", "--host", "db.corp", "--port", "5432", "--alias", "pg", "--data-dir", dir).code)
+	require.Zero(t, runCLI("resources", "create", "dev", "--host", "*.dev.corp", "--port", "22", "--label", "app=shop", "--data-dir", dir).code)
 	for name, c := range map[string]struct {
 		args []string
 		want string
@@ -509,6 +519,13 @@ func TestCLICompletesGet(t *testing.T) {
 		"other roles":       {[]string{"people", "set", "per_x", "--role", ""}, "auditor operator admin owner"},
 		"outcomes":          {[]string{"audit", "list", "--outcome", ""}, "success denied"},
 		"networks to go":    {[]string{"networks", "delete", ""}, "default"},
+		"whom to ask about": {[]string{"explain", "--from", ""}, "a"},
+		"what to ask about": {[]string{"explain", "--from", "a", "--to", ""}, "db.corp:5432 pg:5432"},
+		"where to ask":      {[]string{"explain", "--network", ""}, "default"},
+		"whom to grant":     {[]string{"grants", "create", "--from", ""}, "tunneler/a label/env=test"},
+		"what to grant":     {[]string{"grants", "create", "g1", "--to", ""}, "resource/db resource/dev label/app=shop"},
+		"codes":             {[]string{"flows", "list", "--code", ""}, strings.Join(adminapi.FlowCodes(), " ")},
+		"resources":         {[]string{"flows", "export", "--resource", ""}, "db dev"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

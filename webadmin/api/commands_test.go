@@ -471,6 +471,84 @@ func TestCLIHostsList(t *testing.T) {
 	require.NotEqual(t, 0, runCLI("hosts", "list", "--data-dir", dir, "--status", "asleep").code)
 }
 
+// TestCLIAccessSaysWhichFlagIsWrong: in the words of the command, and with the way out.
+func TestCLIAccessSaysWhichFlagIsWrong(t *testing.T) {
+	t.Parallel()
+	e, dir := startForCLI(t)
+	e.Fleet.AddTunneler("laptop-01", nil)
+	run := func(code int, args ...string) cliResult {
+		t.Helper()
+		r := runCLI(append(args, "--data-dir", dir)...)
+		require.Equal(t, code, r.code, "%v: %s", args, r.errOut)
+		return r
+	}
+	run(0, "resources", "create", "db", "--host", "db.corp", "--port", "80")
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{`--host: "http://db.corp" has a scheme: a host is a name or an address, such as db.corp, without http://`, []string{"resources", "create", "web", "--host", "http://db.corp", "--port", "80"}},
+		{`--host: "db.corp:80" has a port`, []string{"resources", "create", "web", "--host", "db.corp:80", "--port", "80"}},
+		{`--host: "db.corp/path" has a path`, []string{"resources", "create", "web", "--host", "db.corp/path", "--port", "80"}},
+		{`--port: "0" is no port`, []string{"resources", "create", "web", "--host", "db.corp", "--port", "80,0"}},
+		{`ID: `, []string{"resources", "create", "DB", "--host", "db.corp", "--port", "80"}},
+		{`--alias: `, []string{"resources", "create", "web", "--host", "*.corp", "--port", "80", "--alias", "pg"}},
+		{`--label: "prod" is no label`, []string{"resources", "create", "web", "--host", "db.corp", "--port", "80", "--label", "prod"}},
+		{`--label: "Env": `, []string{"resources", "create", "web", "--host", "db.corp", "--port", "80", "--label", "Env=prod"}},
+		{`--network: there is no network "none"`, []string{"resources", "create", "web", "--host", "db.corp", "--port", "80", "--network", "none"}},
+		{`--host: "a b": `, []string{"resources", "set", "db", "--host", "a b"}},
+		{"nothing is to be changed", []string{"resources", "set", "db"}},
+		{`--from: "laptop-01" is neither tunneler/ID nor label/KEY=VALUE`, []string{"grants", "create", "--from", "laptop-01", "--to", "resource/db"}},
+		{`--to: there is no resource "none"`, []string{"grants", "create", "--from", "tunneler/laptop-01", "--to", "resource/none"}},
+		{`--until: "2020-01-01T00:00:00Z" has passed`, []string{"grants", "create", "--from", "tunneler/laptop-01", "--to", "resource/db", "--until", "2020-01-01T00:00:00Z"}},
+		{`--window: `, []string{"grants", "create", "--from", "tunneler/laptop-01", "--to", "resource/db", "--time-zone", "UTC", "--window", "someday"}},
+		{`--time-zone: `, []string{"grants", "create", "--from", "tunneler/laptop-01", "--to", "resource/db", "--time-zone", "Mars", "--window", "mon 08:00-09:00"}},
+		{"nothing is to be changed", []string{"grants", "set", "g1"}},
+		{`--to: "db.corp" is no target`, []string{"policy-tests", "create", "--from", "label/a=b", "--expect", "refuse", "--to", "db.corp"}},
+		{`--from: "x" is neither`, []string{"policy-tests", "create", "--from", "x", "--expect", "refuse", "--to", "db.corp:1"}},
+		{`--prefix: "10.1.0.7/16" is an address within 10.1.0.0/16`, []string{"networks", "create", "lab", "--prefix", "10.1.0.7/16"}},
+		{`PREFIX: "x" is no prefix`, []string{"networks", "declare", "default", "x"}},
+		{`--prefix: "x" is no prefix`, []string{"networks", "set", "default", "--prefix", "x"}},
+		{"nothing is to be changed", []string{"networks", "set", "default"}},
+		{`--code: "refusd" is none of ok, refused, `, []string{"flows", "list", "--code", "refusd"}},
+		{`--decision: "denied" is none of granted, `, []string{"flows", "export", "--decision", "denied"}},
+		{`--from: there is no tunneler "latpop-01", and no grant names it: did you mean laptop-01?`, []string{"explain", "--from", "tunneler/latpop-01", "--to", "db.corp:80"}},
+		{`--to: "https://db.corp:443" has a scheme`, []string{"explain", "--from", "laptop-01", "--to", "https://db.corp:443"}},
+		{`--network: there is no network with this id`, []string{"explain", "--from", "laptop-01", "--to", "db.corp:443", "--network", "none"}},
+	} {
+		require.Contains(t, run(2, c.args...).errOut, c.want, c.args)
+	}
+}
+
+// TestCLIExplainSaysWhatItMeans: the code as a sentence, and what keeps a flow from being carried.
+func TestCLIExplainSaysWhatItMeans(t *testing.T) {
+	t.Parallel()
+	e, dir := startForCLI(t)
+	e.Fleet.AddTunneler("laptop-01", nil)
+	run := func(code int, args ...string) cliResult {
+		t.Helper()
+		r := runCLI(append(args, "--data-dir", dir)...)
+		require.Equal(t, code, r.code, "%v: %s", args, r.errOut)
+		return r
+	}
+	explain := []string{"explain", "--from", "laptop-01", "--to", "pg:5432"}
+	require.Contains(t, run(1, explain...).out, "No resource covers this host and port, so nobody reaches it.\n")
+	run(0, "resources", "create", "db", "--host", "db.corp", "--port", "5432", "--alias", "pg")
+	r := run(1, explain...)
+	require.Contains(t, r.out, "A resource covers it, and no grant of the most specific one is for this tunneler.\n")
+	require.Contains(t, r.errOut, `"laptop-01" may not reach "pg:5432": not_granted`)
+	require.NotContains(t, run(0, "grants", "create", "g1", "--from", "tunneler/laptop-01", "--to", "resource/db").errOut, "note:")
+	r = run(0, explain...)
+	require.Contains(t, r.out, "\"pg:5432\" is an alias: \"db.corp:5432\" was decided.\n")
+	require.Contains(t, r.out, "No connector of the network \"default\" is ONLINE: nobody can carry a flow there now.\n")
+	require.Contains(t, run(0, "explain", "--from", "tunneler/laptop-01", "--to", "pg:5432", "-o", "json").out, `"no_connector": true`)
+	e.Fleet.AddConnector("gw", func(m *fleet.Connector) { online(&m.Presence, e) })
+	require.NotContains(t, run(0, explain...).out, "nobody can carry")
+
+	require.Contains(t, run(0, "grants", "create", "--from", "tunneler/laptop-1", "--to", "resource/db").errOut, `note: no tunneler "laptop-1" is enrolled yet: did you mean laptop-01?`)
+	require.Contains(t, run(0, "explain", "--from", "laptop-1", "--to", "db.corp:5432").out, `The tunneler "laptop-1" is not enrolled, so nobody uses this now.`)
+}
+
 // TestCLIPolicyTests: what a change would break is named, and nothing is changed.
 func TestCLIPolicyTests(t *testing.T) {
 	t.Parallel()
@@ -490,7 +568,7 @@ func TestCLIPolicyTests(t *testing.T) {
 	require.Regexp(t, `db +tunneler/laptop +reach +db.corp:5432 +yes`, run(0, "policy-tests", "list").out)
 	require.Contains(t, run(0, "get", "policy-test", "db", "-o", "json").out, `"holds": true`)
 	require.Equal(t, "policy-test/db\n", run(0, "policy-tests", "list", "-o", "name").out)
-	run(1, "policy-tests", "set", "db")
+	run(2, "policy-tests", "set", "db")
 	run(2, "policy-tests", "create", "--from", "tunneler/laptop", "--expect", "perhaps", "--to", "db.corp:5432")
 	run(0, "policy-tests", "set", "db", "--note", "orders", "--network", "default")
 	require.Contains(t, run(0, "policy-tests", "get", "db", "-o", "yaml").out, "note: orders")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/flows"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 )
 
@@ -30,8 +32,8 @@ func (s *Server) flowOperations() []operation {
 		{name: "network", description: "only flows into the network with this id" + texts, maxLength: 256},
 		{name: "resource", description: "only flows to the resource with this id" + texts, maxLength: 256},
 		{name: "target", description: "only flows to this host:port" + texts, maxLength: 320},
-		{name: "code", description: "only flows that ended with this code" + texts, maxLength: 64},
-		{name: "decision", description: "only flows with this decision" + texts, maxLength: 64},
+		{name: "code", description: "only flows that ended with this code, one of those of a record" + texts, maxLength: 64},
+		{name: "decision", description: "only flows with this decision, a code of an explanation" + texts, maxLength: 64},
 		{name: "since", description: "that ended at this time (RFC 3339) or later", time: true},
 		{name: "until", description: "that ended before this time (RFC 3339)", time: true},
 	}
@@ -51,13 +53,34 @@ func (s *Server) flowOperations() []operation {
 	}}
 }
 
-func flowQuery(q url.Values) flows.Query {
+// decisionCodes are those of decisions.
+func decisionCodes() (out []string) {
+	for _, c := range access.Codes() {
+		out = append(out, string(c))
+	}
+	return out
+}
+
+// known refuses a text that no value of a list is or, with a * at its end, begins with: a
+// mistyped code must not look as if nothing had happened.
+func (f *faults) known(name, text string, values []string) {
+	beginning, open := strings.CutSuffix(text, "*")
+	if text == "" || slices.ContainsFunc(values, func(v string) bool { return v == text || open && strings.HasPrefix(v, beginning) }) {
+		return
+	}
+	f.add(adminapi.InQuery, name, strconv.Quote(clip(text))+" is none of "+strings.Join(values, ", "))
+}
+
+func flowQuery(q url.Values) (flows.Query, error) {
+	var found faults
+	found.known("code", q.Get("code"), adminapi.FlowCodes())
+	found.known("decision", q.Get("decision"), decisionCodes())
 	out := flows.Query{
 		Tunneler: q.Get("tunneler"), Connector: q.Get("connector"), Network: q.Get("network"), Resource: q.Get("resource"),
 		Target: q.Get("target"), Code: q.Get("code"), Decision: q.Get("decision"),
 	}
 	out.Since, out.Until = times(q)
-	return out
+	return out, found.err()
 }
 
 // placeToken and placeOfToken translate the places of pages: the end in microseconds, and seq.
@@ -78,7 +101,10 @@ func placeOfToken(text string) (flows.Place, error) {
 
 func (s *Server) listFlows(c *gin.Context) error {
 	q := queryOf(c)
-	find := flowQuery(q)
+	find, err := flowQuery(q)
+	if err != nil {
+		return err
+	}
 	at, err := parsePage("flows", q)
 	if err != nil {
 		return err
@@ -114,7 +140,10 @@ func renderFlow(r flows.Record) adminapi.FlowRecord {
 
 // exportFlows streams as exportAudit does.
 func (s *Server) exportFlows(c *gin.Context) error {
-	find := flowQuery(queryOf(c))
+	find, err := flowQuery(queryOf(c))
+	if err != nil {
+		return err
+	}
 	find.Oldest, find.Limit = true, exportPage
 	return exportLines(c, "flows.jsonl", func() (lines [][]byte, next bool, err error) {
 		page, err := s.cfg.Flows.FindFlows(c.Request.Context(), find)

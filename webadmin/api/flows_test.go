@@ -17,6 +17,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/auth"
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/flows"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 	"github.com/sathiyaseelank-dot/grpccontroller/webadmin/api/apitest"
 )
 
@@ -69,6 +70,16 @@ func TestListsAndExportsFlows(t *testing.T) {
 	require.Equal(t, 5+1200, n)
 }
 
+// TestTheCodesOfTheAPIAreThoseOfFlows: a filter takes no others.
+func TestTheCodesOfTheAPIAreThoseOfFlows(t *testing.T) {
+	t.Parallel()
+	var all []string
+	for c := flow.CodeOK; c <= flow.LastCode; c++ {
+		all = append(all, c.String())
+	}
+	require.Equal(t, all, adminapi.FlowCodes())
+}
+
 func TestFlowsAreRefused(t *testing.T) {
 	t.Parallel()
 	e := apitest.New(t)
@@ -78,11 +89,14 @@ func TestFlowsAreRefused(t *testing.T) {
 	for query, field := range map[string]string{
 		"since=yesterday": "since", "until=1": "until", "page_token=x": "page_token", "actor=a": "actor", "tunneler=" + strings.Repeat("x", 257): "tunneler",
 		"target=" + strings.Repeat("x", 321): "target", "page_size=501": "page_size", "code=" + strings.Repeat("x", 65): "code",
+		"code=refusd": "code", "code=x*": "code", "decision=denied": "decision",
 	} {
 		w := get(t, e, "/api/admin/flows?"+query)
 		require.Equal(t, http.StatusBadRequest, w.Code, query)
 		require.Equal(t, field, decode[adminapi.Problem](t, w).Field, query)
 	}
+	require.Equal(t, http.StatusBadRequest, get(t, e, "/api/admin/flows/export?code=refusd").Code)
+	require.Equal(t, http.StatusOK, get(t, e, "/api/admin/flows?code=re*&decision=address_*").Code)
 	require.Equal(t, http.StatusBadRequest, get(t, e, "/api/admin/audit?page_token="+url.QueryEscape(audit)).Code, "of another list")
 	for _, path := range []string{"/flows", "/flows/export", "/flows/totals"} {
 		e.Auth.Be(person(auth.FleetRead))

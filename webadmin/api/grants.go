@@ -3,6 +3,8 @@ package api
 import (
 	"errors"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -193,6 +195,11 @@ func (s *Server) explain(c *gin.Context) error {
 	if err := b.end(nil); err != nil {
 		return err
 	}
+	lists, err := s.cfg.Fleet.Lists(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	q.Carries = func(network string) bool { return lists.NetworkCount(network).Online > 0 }
 	a, err := s.cfg.Rules.Explain(c.Request.Context(), q)
 	if errors.Is(err, fleet.ErrNotFound) {
 		return inBody("network_id", "there is no network with this id")
@@ -200,8 +207,25 @@ func (s *Server) explain(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, adminapi.Explanation{
-		Allowed: a.Allowed, Code: string(a.Code), NetworkID: a.NetworkID, ResourceID: a.ResourceID, GrantID: a.GrantID, Until: a.Until, TunnelerEnrolled: a.Enrolled,
-	})
+	if !a.Known {
+		return inBody("tunneler_id", noTunneler(in.TunnelerID, lists))
+	}
+	out := adminapi.Explanation{
+		Allowed: a.Allowed, Code: string(a.Code), Reason: a.Code.Reason(), NetworkID: a.NetworkID, ResourceID: a.ResourceID, GrantID: a.GrantID,
+		NoConnector: a.NetworkID != "" && !q.Carries(a.NetworkID), Until: a.Until, TunnelerEnrolled: a.Enrolled,
+	}
+	if a.Meant != q.Target {
+		out.Target = a.Meant.String()
+	}
+	c.JSON(http.StatusOK, out)
 	return nil
+}
+
+// noTunneler says that there is none with an id, and which ids somebody may have meant.
+func noTunneler(id string, lists *fleet.Lists) string {
+	text := "there is no tunneler " + strconv.Quote(id) + ", and no grant names it"
+	if near := identity.Near(id, lists.TunnelerIDs()); len(near) > 0 {
+		text += ": did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return text
 }

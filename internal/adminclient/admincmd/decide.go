@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -60,16 +61,22 @@ func explainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "explain --from TUNNELER --to HOST:PORT", Short: "Say whether a tunneler may reach a target, and why",
 		Long: `Say whether a tunneler may reach a target, and why. The answer is of the code by which
-connectors decide. With --address it is decided again for an address that the name leads to.
+connectors decide. HOST may be an alias. With --address it is decided again for an address
+that the name leads to.
+
+Of several networks the answer is about one that allows it and has a connector that is
+ONLINE, if there is one, and then about the one with the most specific resource; --network
+asks about one.
 
 Exit codes: 0 the tunneler may, 1 it may not or the command failed, 2 wrong usage.`,
 		Example: "  grpccontroller explain --from laptop-01 --to db.corp:5432\n  grpccontroller explain --from laptop-01 --to db.corp:5432 --address 10.1.0.7 -o json",
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
+			in.TunnelerID = strings.TrimPrefix(in.TunnelerID, tunnelerPrefix)
 			e, err := api.Explain(ctx, in)
 			if err != nil {
 				return err
 			}
-			if err := out.Write(cmd.OutOrStdout(), e, func(w io.Writer) error { return writeTable(w, explanationTable(e)) }); err != nil {
+			if err := out.Write(cmd.OutOrStdout(), e, func(w io.Writer) error { return writeExplanation(w, e, in) }); err != nil {
 				return err
 			}
 			if !e.Allowed {
@@ -80,11 +87,16 @@ Exit codes: 0 the tunneler may, 1 it may not or the command failed, 2 wrong usag
 	}
 	c.register(cmd.Flags())
 	fs := cmd.Flags()
-	fs.StringVar(&in.TunnelerID, "from", "", "the `id` of the tunneler")
+	fs.StringVar(&in.TunnelerID, "from", "", "the `tunneler`: its id, also as tunneler/ID")
 	fs.StringVar(&in.Target, "to", "", "the `target`: HOST:PORT")
 	fs.StringVar(&in.NetworkID, "network", "", "only in the network with this `id`")
 	fs.StringVar(&in.Address, "address", "", "an IP `address` that the name leads to")
-	cli.Check(cmd, "from", idForm)
+	sets(cmd, map[string]string{"from": "tunneler_id", "to": "target", "network": "network_id"})
+	c.completeFlag(cmd, "from", tunnelers().known)
+	c.completeFlag(cmd, "to", knownTargets)
+	c.completeFlag(cmd, "network", networks().known)
+	cli.Check(cmd, "from", func(text string) error { return idForm(strings.TrimPrefix(text, tunnelerPrefix)) })
+	cli.Check(cmd, "network", idForm)
 	cli.Check(cmd, "to", func(text string) error {
 		_, err := access.ParseTarget(text)
 		return err
@@ -93,6 +105,26 @@ Exit codes: 0 the tunneler may, 1 it may not or the command failed, 2 wrong usag
 	_ = cmd.MarkFlagRequired("to")
 	out.Register(fs)
 	return cmd
+}
+
+// writeExplanation also says in words what the table has, and what else keeps a flow from
+// being carried now.
+func writeExplanation(w io.Writer, e adminapi.Explanation, in adminapi.ExplainRequest) error {
+	if err := writeTable(w, explanationTable(e)); err != nil {
+		return err
+	}
+	says := []string{e.Reason}
+	if e.Target != "" {
+		says = append(says, fmt.Sprintf("%s is an alias: %s was decided.", quote(in.Target), quote(e.Target)))
+	}
+	if e.NoConnector {
+		says = append(says, fmt.Sprintf("No connector of the network %s is ONLINE: nobody can carry a flow there now.", quote(e.NetworkID)))
+	}
+	if !e.TunnelerEnrolled {
+		says = append(says, fmt.Sprintf("The tunneler %s is not enrolled, so nobody uses this now.", quote(in.TunnelerID)))
+	}
+	_, err := fmt.Fprintln(w, strings.Join(says, "\n"))
+	return err
 }
 
 func explanationTable(e adminapi.Explanation) cli.Table {

@@ -54,14 +54,14 @@ is not overwritten.`,
 	fs.StringSliceVarP(&e.labels, "label", "l", nil, "set these `labels`, such as env=prod,tier=web")
 	fs.StringSliceVar(&e.unlabel, "unlabel", nil, "take the labels with these `keys` away")
 	fs.Int64Var(&e.revision, "revision", 0, "fail if somebody has changed it since this `revision`")
+	sets(cmd, map[string]string{"label": "labels"})
 	if network {
 		fs.StringVar(&e.network, "network", "", "move it to the network with this `id`")
 		cli.Check(cmd, "network", idForm)
 		cmd.Short = "Change the name, labels, notes or network of a " + r.singular
 		cmd.Example += fmt.Sprintf("\n  grpccontroller %s set ID --network berlin", r.plural)
-		_ = cmd.RegisterFlagCompletionFunc("network", func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-			return c.complete(networks().known)(cmd, nil, typed) // the id of the connector is there already
-		})
+		c.completeFlag(cmd, "network", networks().known)
+		sets(cmd, map[string]string{"network": "network_id"})
 	}
 	return cmd
 }

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
@@ -71,12 +72,41 @@ func (c *connection) explainRefusal(cmd *cobra.Command, e *adminclient.Error) er
 	return &out
 }
 
-// flagOf is the flag that sets a field, or the field if none does.
-func flagOf(cmd *cobra.Command, field string) string {
-	if flag := strings.ReplaceAll(field, "_", "-"); field != "" && cmd.Flags().Lookup(flag) != nil {
-		return "--" + flag
+// fieldAnnotation of a flag names the field of the API that it sets, where that is not its own
+// name.
+const fieldAnnotation = "grpccontroller_field"
+
+// sets says which fields of the API flags of a command set, so that a refusal names the flag.
+// A name without dashes that is no flag is that of an argument.
+func sets(cmd *cobra.Command, fields map[string]string) {
+	for flag, field := range fields {
+		if cmd.Flags().Lookup(flag) != nil {
+			_ = cmd.Flags().SetAnnotation(flag, fieldAnnotation, []string{field})
+			continue
+		}
+		if cmd.Annotations == nil {
+			cmd.Annotations = map[string]string{}
+		}
+		cmd.Annotations[fieldAnnotation+" "+field] = flag
 	}
-	return field
+}
+
+// flagOf is the flag that sets a field, such as hosts[0], or the field if none does.
+func flagOf(cmd *cobra.Command, field string) string {
+	whole, _, _ := strings.Cut(field, "[")
+	if argument, ok := cmd.Annotations[fieldAnnotation+" "+whole]; ok {
+		return argument
+	}
+	found := ""
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if slices.Contains(f.Annotations[fieldAnnotation], whole) {
+			found = "--" + f.Name
+		}
+	})
+	if flag := strings.ReplaceAll(whole, "_", "-"); found == "" && whole != "" && cmd.Flags().Lookup(flag) != nil {
+		found = "--" + flag
+	}
+	return orDefault(found, field)
 }
 
 // statusIs looks at the status of a refusal; an error that is none has no status.

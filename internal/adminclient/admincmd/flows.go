@@ -9,15 +9,25 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
 )
 
 func flowsCommand() *cobra.Command {
-	return group("flows", "Show who reached what, and who was refused", func(c *connection) []*cobra.Command {
+	cmd := group("flows", "Show who reached what, and who was refused", func(c *connection) []*cobra.Command {
 		return []*cobra.Command{flowsList(c), flowsExport(c), flowsTotals(c)}
 	})
+	cmd.Example = `  # What a tunneler reached today, and what it was refused
+  grpccontroller flows list --tunneler laptop-01 --since 24h
+
+  # Why a refused one was refused
+  grpccontroller flows list --code refused -o wide
+  grpccontroller explain --from laptop-01 --to db.corp:5432
+
+  grpccontroller flows totals`
+	return cmd
 }
 
 func flowsList(c *connection) *cobra.Command {
@@ -69,6 +79,11 @@ func flowsTotals(c *connection) *cobra.Command {
 	var out cli.Output
 	cmd := &cobra.Command{
 		Use: "totals", Short: "Show how many flows there are and were, and their bytes",
+		Long: `Show how many flows there are and were, and their bytes.
+
+REACHED are flows whose target was reached, REFUSED opens that no grant allows, and FAILED
+those that a grant allows and whose target was not reached. UNRECORDED are flows without a
+record. A flow counts when it has ended.`,
 		Example: "  grpccontroller flows totals\n  grpccontroller flows totals -o json | jq .day.refused",
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
 			t, err := api.FlowTotals(ctx)
@@ -95,9 +110,16 @@ func registerFlowFilter(cmd *cobra.Command, c *connection, f *adminclient.FlowFi
 	fs.Var(&when{at: &f.Since}, "since", "that ended at this `time` (RFC 3339), or so long ago (24h), or later")
 	fs.Var(&when{at: &f.Until}, "until", "that ended before this `time` (RFC 3339), or so long ago (1h)")
 	for flag, list := range map[string]func(context.Context, *adminclient.Client) ([]string, error){
-		"tunneler": tunnelers().known, "connector": connectors().known, "network": networks().known, "resource": resources().known,
+		"tunneler": tunnelers().known, "connector": connectors().known, "network": networks().known, "resource": resources().known, "target": knownTargets,
 	} {
-		_ = cmd.RegisterFlagCompletionFunc(flag, c.complete(list))
+		c.completeFlag(cmd, flag, list)
+	}
+	var decisions []string
+	for _, c := range access.Codes() {
+		decisions = append(decisions, cobra.CompletionWithDesc(string(c), c.Reason()))
+	}
+	for flag, codes := range map[string][]string{"code": adminapi.FlowCodes(), "decision": decisions} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(codes, cobra.ShellCompDirectiveNoFileComp))
 	}
 }
 
@@ -138,7 +160,7 @@ func times(text string, n uint64) string {
 
 func writeTotals(w io.Writer, t adminapi.FlowTotals) error {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
-	table := cli.Table{Header: []string{"TIME", "FLOWS", "REFUSED", "FAILED", "UP", "DOWN", "UNRECORDED"}}
+	table := cli.Table{Header: []string{"TIME", "REACHED", "REFUSED", "FAILED", "UP", "DOWN", "UNRECORDED"}}
 	for _, row := range []struct {
 		name string
 		sum  adminapi.FlowSum

@@ -13,6 +13,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminclient"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/identity"
 )
 
 func grants() resource[adminapi.Grant] {
@@ -40,12 +41,21 @@ func grantTable(all []adminapi.Grant, _ time.Time) cli.Table {
 }
 
 func grantsCommand() *cobra.Command {
-	return group("grants", "List, create, change and delete grants, which let tunnelers reach resources", func(c *connection) []*cobra.Command {
+	cmd := group("grants", "List, create, change and delete grants, which let tunnelers reach resources", func(c *connection) []*cobra.Command {
 		return []*cobra.Command{
 			listCommand(c, grants(), "List grants"), getOneCommand(c, grants()), grantCreate(c), grantSet(c),
 			deleteCommand(c, grants(), "What it alone allows ends.", (*adminclient.Client).DeleteGrant),
 		}
 	})
+	cmd.Example = `  # Let one tunneler reach one resource, for a working day
+  grpccontroller grants create --from tunneler/laptop-01 --to resource/db --until 8h
+
+  # Let all tunnelers with a label reach all resources with another
+  grpccontroller grants create dev --from label/team=dev --to label/env=dev
+
+  # What a tunneler may reach, and why
+  grpccontroller explain --from laptop-01 --to db.corp:5432`
+	return cmd
 }
 
 // grantFlags are those of create and set.
@@ -63,9 +73,16 @@ func (f *grantFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.zone, "time-zone", "", "the time `zone` of the windows, such as Europe/Berlin")
 	fs.StringArrayVar(&f.windows, "window", nil, "days and hours at which it holds: a `window` such as \"mon-fri 08:00-18:00\"; may be given again")
 	cli.Check(cmd, "until", func(text string) error {
-		_, err := parseUntil(text, time.Time{})
+		_, err := parseUntil(text, time.Now())
 		return err
 	})
+	sets(cmd, map[string]string{"from": "subject", "to": "object", "window": "windows", "ID": "id"})
+}
+
+// completes suggests whom a grant may name.
+func (f *grantFlags) completes(cmd *cobra.Command, c *connection) {
+	c.completeFlag(cmd, "from", knownSubjects)
+	c.completeFlag(cmd, "to", knownObjects)
 }
 
 // parseUntil reads a time, or a duration from now on; empty is never.
@@ -77,8 +94,11 @@ func parseUntil(text string, now time.Time) (time.Time, error) {
 		return now.Add(d), nil
 	}
 	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
+	switch {
+	case err != nil:
 		return at, errors.New(quote(text) + " is no end: write 2026-12-31T18:00:00Z or 8h")
+	case at.Before(now):
+		return at, errors.New(quote(text) + " has passed: a grant that has ended allows nothing")
 	}
 	return at, nil
 }
@@ -104,11 +124,14 @@ func grantCreate(c *connection) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "grant %s created\n", quote(g.ID))
-			return err
+			if _, err = fmt.Fprintf(cmd.ErrOrStderr(), "grant %s created\n", quote(g.ID)); err != nil {
+				return err
+			}
+			return noteUnknownTunneler(ctx, api, cmd, g.Subject)
 		}),
 	}
 	f.register(cmd)
+	f.completes(cmd, c)
 	_ = cmd.MarkFlagRequired("from")
 	_ = cmd.MarkFlagRequired("to")
 	return cmd
@@ -128,16 +151,19 @@ is not overwritten.`,
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			in, err := f.change(cmd, time.Now())
 			if err != nil {
-				return err
+				return cli.UsageError(err)
 			}
 			if _, err := api.ChangeGrant(ctx, args[0], in); err != nil {
 				return explainUnknown(err, "grant", "grants list", args[0])
 			}
-			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "grant %s changed\n", quote(args[0]))
-			return err
+			if _, err = fmt.Fprintf(cmd.ErrOrStderr(), "grant %s changed\n", quote(args[0])); err != nil {
+				return err
+			}
+			return noteUnknownTunneler(ctx, api, cmd, f.from)
 		}),
 	}
 	f.register(cmd)
+	f.completes(cmd, c)
 	cmd.Flags().Int64Var(&f.revision, "revision", 0, "fail if somebody has changed it since this `revision`")
 	return cmd
 }
@@ -178,4 +204,28 @@ func (f *grantFlags) change(cmd *cobra.Command, now time.Time) (adminclient.Gran
 		in["revision"] = f.revision
 	}
 	return in, nil
+}
+
+// noteUnknownTunneler says that nobody is what a subject names. That is no fault: a grant may be
+// there before its tunneler.
+func noteUnknownTunneler(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, subject string) error {
+	id, ok := strings.CutPrefix(subject, tunnelerPrefix)
+	if !ok {
+		return nil
+	}
+	if _, err := api.Tunneler(ctx, id); !isNotFound(err) {
+		return nil // it is there, or that cannot be known: what was asked for is done
+	}
+	text := "note: no tunneler " + quote(id) + " is enrolled yet"
+	if all, err := api.Tunnelers(ctx, adminclient.ListOptions{}); err == nil {
+		ids := make([]string, 0, len(all))
+		for _, t := range all {
+			ids = append(ids, t.ID)
+		}
+		if near := identity.Near(id, ids); len(near) > 0 {
+			text += ": did you mean " + strings.Join(near, " or ") + "?"
+		}
+	}
+	_, err := fmt.Fprintln(cmd.ErrOrStderr(), cli.Printable(text))
+	return err
 }

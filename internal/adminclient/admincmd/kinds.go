@@ -157,9 +157,9 @@ func networks() resource[adminapi.Network] {
 }
 
 func networkTable(all []adminapi.Network, now time.Time) cli.Table {
-	t := cli.Table{Header: []string{"ID", "NAME", "CONNECTORS", adminapi.Online, "CREATED"}}
+	t := cli.Table{Header: []string{"ID", "NAME", "CONNECTORS", adminapi.Online, "PREFIXES", "CREATED"}}
 	for _, n := range all {
-		t.Rows = append(t.Rows, []string{n.ID, n.Name, strconv.Itoa(n.Connectors.Total), strconv.Itoa(n.Connectors.Online), relative(n.CreatedAt, now)})
+		t.Rows = append(t.Rows, []string{n.ID, n.Name, strconv.Itoa(n.Connectors.Total), strconv.Itoa(n.Connectors.Online), orDefault(strings.Join(n.Prefixes, ","), "private"), relative(n.CreatedAt, now)})
 	}
 	return t
 }

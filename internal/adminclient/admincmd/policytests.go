@@ -39,12 +39,16 @@ func policyTestTable(all []adminapi.PolicyTest, _ time.Time) cli.Table {
 }
 
 func policyTestsCommand() *cobra.Command {
-	return group("policy-tests", "List, create, change and delete policy tests, which changes must not break", func(c *connection) []*cobra.Command {
+	cmd := group("policy-tests", "List, create, change and delete policy tests, which changes must not break", func(c *connection) []*cobra.Command {
 		return []*cobra.Command{
 			listCommand(c, policyTests(), "List policy tests, and whether they hold"), getOneCommand(c, policyTests()), policyTestCreate(c), policyTestSet(c),
 			deleteCommand(c, policyTests(), "Changes that it refused are possible then.", (*adminclient.Client).DeletePolicyTest),
 		}
 	})
+	cmd.Example = `  grpccontroller policy-tests create --from tunneler/laptop-01 --expect reach --to db.corp:5432
+  grpccontroller policy-tests create no-vault --from label/team=dev --expect refuse --to vault.corp:8200
+  grpccontroller policy-tests list -o wide`
+	return cmd
 }
 
 // policyTestFlags are those of create and set.
@@ -61,6 +65,14 @@ func (f *policyTestFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.expect, "expect", "", "what must be decided: reach or refuse")
 	fs.StringVar(&f.note, "note", "", "a `note` for people: why")
 	cli.Choices(cmd, "expect", "reach", "refuse")
+	sets(cmd, map[string]string{"from": "subject", "to": "target", "network": "network_id", "ID": "id"})
+}
+
+// completes suggests what a policy test may name.
+func (f *policyTestFlags) completes(cmd *cobra.Command, c *connection) {
+	c.completeFlag(cmd, "from", knownSubjects)
+	c.completeFlag(cmd, "to", knownTargets)
+	c.completeFlag(cmd, "network", networks().known)
 }
 
 func policyTestCreate(c *connection) *cobra.Command {
@@ -84,11 +96,14 @@ Hours of grants do not count: who may reach a target on Mondays may reach it.`,
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "policy test %s created\n", quote(t.ID))
-			return err
+			if _, err = fmt.Fprintf(cmd.ErrOrStderr(), "policy test %s created\n", quote(t.ID)); err != nil {
+				return err
+			}
+			return noteUnknownTunneler(ctx, api, cmd, t.Subject)
 		}),
 	}
 	f.register(cmd)
+	f.completes(cmd, c)
 	for _, flag := range []string{"from", "to", "expect"} {
 		_ = cmd.MarkFlagRequired(flag)
 	}
@@ -109,16 +124,19 @@ is not overwritten.`,
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			in, err := f.change(cmd)
 			if err != nil {
-				return err
+				return cli.UsageError(err)
 			}
 			if _, err := api.ChangePolicyTest(ctx, args[0], in); err != nil {
 				return explainUnknown(err, "policy test", "policy-tests list", args[0])
 			}
-			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "policy test %s changed\n", quote(args[0]))
-			return err
+			if _, err = fmt.Fprintf(cmd.ErrOrStderr(), "policy test %s changed\n", quote(args[0])); err != nil {
+				return err
+			}
+			return noteUnknownTunneler(ctx, api, cmd, f.from)
 		}),
 	}
 	f.register(cmd)
+	f.completes(cmd, c)
 	cmd.Flags().Int64Var(&f.revision, "revision", 0, "fail if somebody has changed it since this `revision`")
 	return cmd
 }

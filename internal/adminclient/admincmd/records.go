@@ -2,6 +2,7 @@ package admincmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -13,9 +14,53 @@ import (
 )
 
 func networksCommand() *cobra.Command {
-	return group("networks", "List, create, change and delete networks, which group connectors", func(c *connection) []*cobra.Command {
-		return []*cobra.Command{listCommand(c, networks(), "List networks"), networkCreate(c), networkRename(c), networkDeclare(c), networkDelete(c)}
+	cmd := group("networks", "List, create, change and delete networks, which group connectors", func(c *connection) []*cobra.Command {
+		return []*cobra.Command{
+			listCommand(c, networks(), "List networks"), getOneCommand(c, networks()), networkCreate(c), networkSet(c), networkRename(c), networkDeclare(c), networkDelete(c),
+		}
 	})
+	cmd.Example = `  grpccontroller networks create berlin --name "Berlin office" --prefix 10.1.0.0/16
+  grpccontroller connectors set gw-1 --network berlin
+  grpccontroller networks list`
+	return cmd
+}
+
+func networkSet(c *connection) *cobra.Command {
+	var in adminapi.NetworkChange
+	cmd := &cobra.Command{
+		Use: "set ID", Short: "Change the name or the prefixes of a network",
+		Long: `Change the name or the prefixes of a network. What is not named stays as it is; --prefix
+replaces those that it has, and an empty --prefix leaves the private addresses.
+
+With --revision, which "get -o json" shows, a change that somebody else made meanwhile
+is not overwritten.`,
+		Example: "  grpccontroller networks set berlin --name \"Berlin, 2nd floor\"\n  grpccontroller networks set berlin --prefix 10.1.0.0/16,2001:db8:1::/48",
+		Args:    cli.Arguments("ID"), ValidArgsFunction: c.complete(networks().known),
+		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
+			given := cmd.Flags().Changed
+			switch {
+			case given("revision") && in.Revision < 1: // 0 would take any
+				return cli.UsageError(errors.New("--revision must be that of \"get -o json\", 1 or more"))
+			case given("name") && in.Name == "":
+				return cli.UsageError(errors.New("--name is empty: a network has a name"))
+			case !given("name") && !given("prefix"):
+				return cli.UsageError(errors.New("nothing is to be changed: give --name or --prefix"))
+			case given("prefix") && len(in.Prefixes) == 0:
+				in.Prefixes = []string{}
+			}
+			if _, err := api.ChangeNetwork(ctx, args[0], in); err != nil {
+				return explainUnknown(err, "network", "networks list", args[0])
+			}
+			_, err := fmt.Fprintf(cmd.ErrOrStderr(), "network %s changed\n", quote(args[0]))
+			return err
+		}),
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&in.Name, "name", "", "another `name`")
+	fs.StringSliceVar(&in.Prefixes, "prefix", nil, "where names of its resources may lead to: `prefixes` such as 10.1.0.0/16")
+	fs.Int64Var(&in.Revision, "revision", 0, "fail if somebody has changed it since this `revision`")
+	sets(cmd, map[string]string{"prefix": "prefixes"})
+	return cmd
 }
 
 func networkCreate(c *connection) *cobra.Command {
@@ -37,11 +82,12 @@ func networkCreate(c *connection) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&in.Name, "name", "", "its `name`; the id if it has none")
 	cmd.Flags().StringSliceVar(&in.Prefixes, "prefix", nil, "where names of its resources may lead to: `prefixes` such as 10.1.0.0/16; the private addresses if none is given")
+	sets(cmd, map[string]string{"prefix": "prefixes", "ID": "id"})
 	return cmd
 }
 
 func networkDeclare(c *connection) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "declare ID [PREFIX...]", Short: "Say where names of a network may lead to",
 		Long: `Say where the names of a network's resources may lead to. Without prefixes it is the private
 addresses (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, fc00::/7). What a name leads to beyond
@@ -57,10 +103,12 @@ that is refused, unless a resource that covers the address is granted too.`,
 			return err
 		}),
 	}
+	sets(cmd, map[string]string{"PREFIX": "prefixes"})
+	return cmd
 }
 
 func networkRename(c *connection) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "rename ID NAME", Short: "Give a network another name; its id stays",
 		Example: "  grpccontroller networks rename berlin \"Berlin, 2nd floor\"",
 		Args:    cli.Arguments("ID", "NAME"), ValidArgsFunction: c.complete(networks().known),
@@ -73,6 +121,8 @@ func networkRename(c *connection) *cobra.Command {
 			return err
 		}),
 	}
+	sets(cmd, map[string]string{"NAME": "name"})
+	return cmd
 }
 
 func networkDelete(c *connection) *cobra.Command {

@@ -38,12 +38,22 @@ func resourceTable(all []adminapi.Resource, _ time.Time) cli.Table {
 }
 
 func resourcesCommand() *cobra.Command {
-	return group("resources", "List, create, change and delete resources, which grants let tunnelers reach", func(c *connection) []*cobra.Command {
+	cmd := group("resources", "List, create, change and delete resources, which grants let tunnelers reach", func(c *connection) []*cobra.Command {
 		return []*cobra.Command{
 			listCommand(c, resources(), "List resources"), getOneCommand(c, resources()), resourceCreate(c), resourceSet(c),
 			deleteCommand(c, resources(), "While grants name it, that is refused: delete them first.", (*adminclient.Client).DeleteResource),
 		}
 	})
+	cmd.Example = `  # A database, and who may reach it
+  grpccontroller resources create db --host db.corp --port 5432
+  grpccontroller grants create --from tunneler/laptop-01 --to resource/db
+
+  # All hosts below a name, in another network
+  grpccontroller resources create dev --host '*.dev.corp' --port 22,8000-8100 --network berlin
+
+  # Those with a label
+  grpccontroller resources list --label env=prod -o wide`
+	return cmd
 }
 
 // resourceFlags are those of create and set.
@@ -63,6 +73,7 @@ func (f *resourceFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.alias, "alias", "", "another `name` for its only host")
 	fs.StringVar(&f.proxy, "proxy-protocol", noProxy, "the `version` of the PROXY protocol with which connections to it begin: v2 or none")
 	fs.StringSliceVarP(&f.labels, "label", "l", nil, "set these `labels`, such as env=prod,tier=web")
+	sets(cmd, map[string]string{"host": "hosts", "port": "ports", "label": "labels", "ID": "id"})
 }
 
 // noProxy is how a person writes that connections begin with nothing.
@@ -81,7 +92,7 @@ func labelsOf(texts []string) (map[string]string, error) {
 	for _, text := range texts {
 		l, err := access.ParseLabel(text)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("--label: %w", err)
 		}
 		out[l.Key] = l.Value
 	}
@@ -103,7 +114,7 @@ Of several resources that cover a target the most specific ones decide alone: a 
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			labels, err := labelsOf(f.labels)
 			if err != nil {
-				return err
+				return cli.UsageError(err)
 			}
 			r, err := api.CreateResource(ctx, adminapi.ResourceRequest{
 				ID: args[0], NetworkID: network, Name: f.name, Hosts: f.hosts, Ports: f.ports, Alias: f.alias, Labels: labels, ProxyProtocol: f.proxyProtocol(),
@@ -118,6 +129,8 @@ Of several resources that cover a target the most specific ones decide alone: a 
 	f.register(cmd)
 	cmd.Flags().StringVar(&network, "network", "", "the `id` of its network; \"default\" if it is not given")
 	cli.Check(cmd, "network", idForm)
+	sets(cmd, map[string]string{"network": "network_id"})
+	c.completeFlag(cmd, "network", networks().known)
 	_ = cmd.MarkFlagRequired("host")
 	_ = cmd.MarkFlagRequired("port")
 	return cmd
@@ -137,7 +150,7 @@ is not overwritten.`,
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
 			in, err := f.change(cmd)
 			if err != nil {
-				return err
+				return cli.UsageError(err)
 			}
 			if _, err := api.ChangeResource(ctx, args[0], in); err != nil {
 				return explainUnknown(err, "resource", "resources list", args[0])

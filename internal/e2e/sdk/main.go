@@ -167,7 +167,7 @@ func (p *program) rules() {
 	want[*UpdatePolicyTestResponse](200)(p.UpdatePolicyTestWithResponse(p.ctx, *test.ID, PolicyTestChange{Note: ptr("by a program")}))
 	require(*want[*GetPolicyTestResponse](200)(p.GetPolicyTestWithResponse(p.ctx, *test.ID)).JSON200.Note == "by a program", "the test has no note")
 	want[*DeletePolicyTestResponse](204)(p.DeletePolicyTestWithResponse(p.ctx, *test.ID))
-	want[*UpdateGrantResponse](200)(p.UpdateGrantWithResponse(p.ctx, g.ID, GrantChange{Until: ptr(time.Now().Add(time.Hour))}))
+	want[*UpdateGrantResponse](200)(p.UpdateGrantWithResponse(p.ctx, g.ID, GrantChange{Until: ptr(time.Now().AddDate(20, 0, 0))}))
 	require(want[*GetGrantResponse](200)(p.GetGrantWithResponse(p.ctx, g.ID)).JSON200.Until != nil, "the grant has no end")
 	problem(want[*DeleteResourceResponse](409)(p.DeleteResourceWithResponse(p.ctx, r.ID)).ApplicationProblemJSON409, "in-use")
 	want[*DeleteGrantResponse](204)(p.DeleteGrantWithResponse(p.ctx, g.ID))

@@ -2725,11 +2725,14 @@ export interface components {
              */
             network_id?: string;
             /**
-             * @description Target is HOST:PORT; an IPv6 address stands in brackets.
+             * @description Target is HOST:PORT; an IPv6 address stands in brackets. HOST may be an alias.
              * @example db.corp:5432
              */
             target: string;
-            /** @example tunneler-laptop-01 */
+            /**
+             * @description TunnelerID is of a tunneler that is or was enrolled, or that a grant names already.
+             * @example tunneler-laptop-01
+             */
             tunneler_id: string;
         };
         /** @description Explanation is what a connector would decide. */
@@ -2744,12 +2747,27 @@ export interface components {
             /** @example dev-db */
             grant_id?: string;
             /**
-             * @description NetworkID, ResourceID and GrantID are what decided; of a refusal the grant that is nearest to allow it.
+             * @description NetworkID, ResourceID and GrantID are what decided; of a refusal the grant that is nearest to allow it. Of several networks it is one that allows it and has a connector that is ONLINE, if there is one, and then the one with the most specific resource.
              * @example default
              */
             network_id?: string;
+            /**
+             * @description NoConnector says that no connector of the network is ONLINE: nobody can carry a flow there now.
+             * @example false
+             */
+            no_connector?: boolean;
+            /**
+             * @description Reason is the code as a sentence.
+             * @example A grant holds now.
+             */
+            reason?: string;
             /** @example db */
             resource_id?: string;
+            /**
+             * @description Target is what was decided, if the host that was asked for is an alias.
+             * @example db.corp:5432
+             */
+            target?: string;
             /**
              * @description TunnelerEnrolled says whether the tunneler is there and not revoked: nobody else has a session.
              * @example false
@@ -7029,7 +7047,10 @@ export interface operations {
                      *       "code": "granted",
                      *       "grant_id": "dev-db",
                      *       "network_id": "default",
+                     *       "no_connector": false,
+                     *       "reason": "A grant holds now.",
                      *       "resource_id": "db",
+                     *       "target": "db.corp:5432",
                      *       "tunneler_enrolled": false,
                      *       "until": "2030-01-02T15:04:05Z"
                      *     }
@@ -7089,12 +7110,12 @@ export interface operations {
                  */
                 target?: string;
                 /**
-                 * @description only flows that ended with this code; a text that ends with * matches every value with that beginning
+                 * @description only flows that ended with this code, one of those of a record; a text that ends with * matches every value with that beginning
                  * @example ok
                  */
                 code?: string;
                 /**
-                 * @description only flows with this decision; a text that ends with * matches every value with that beginning
+                 * @description only flows with this decision, a code of an explanation; a text that ends with * matches every value with that beginning
                  * @example granted
                  */
                 decision?: string;
@@ -7206,12 +7227,12 @@ export interface operations {
                  */
                 target?: string;
                 /**
-                 * @description only flows that ended with this code; a text that ends with * matches every value with that beginning
+                 * @description only flows that ended with this code, one of those of a record; a text that ends with * matches every value with that beginning
                  * @example ok
                  */
                 code?: string;
                 /**
-                 * @description only flows with this decision; a text that ends with * matches every value with that beginning
+                 * @description only flows with this decision, a code of an explanation; a text that ends with * matches every value with that beginning
                  * @example granted
                  */
                 decision?: string;
