@@ -126,11 +126,18 @@ func (c *checks) check(ctx context.Context, tx CheckTx) error {
 // broken lists the tests that do not hold with the pending changes. Those that did not hold
 // before either do not count: an end that has passed must not stop every change.
 func (c *checks) broken(ctx context.Context, tx CheckTx, pending []changelog.Change) (out []TestResult, err error) {
+	var t touched // by the rules before the change, and after it
+	t.add(c.book, pending)
 	if err := c.book.takeAll(ctx, pendingRows{tx}, pending); err != nil {
 		return nil, err
 	}
+	t.add(c.book, pending)
 	now := c.now()
 	for _, id := range slices.Sorted(maps.Keys(c.book.tests)) {
+		networks, concerned := t.concerns(c.book, c.book.tests[id])
+		if !concerned || c.book.goesOn(c.book.tests[id], networks, now) {
+			continue // it holds if it held before
+		}
 		if r := c.book.result(c.book.tests[id], now); !r.Holds() {
 			out = append(out, r)
 		}

@@ -28,30 +28,130 @@ type rulebook struct {
 	grants    map[string]access.Grant
 	networks  map[string]fleet.Network
 	sets      []networkSet // by network
+
+	// places are the networks with a resource that covers a target of a test, by id; those of
+	// the stale networks are not known since their resources changed.
+	places map[access.Target][]string
+	stale  map[string]struct{}
+	// allowed is the network that allowed a test which expects to reach, when it was decided last.
+	allowed map[string]string
 }
 
 func newRulebook(td spiffeid.TrustDomain) *rulebook {
 	return &rulebook{
 		td: td, someone: someoneWith(), tests: map[string]Test{}, labels: map[string]access.Labels{}, resources: map[string]access.Resource{},
 		grants: map[string]access.Grant{}, networks: map[string]fleet.Network{},
+		places: map[access.Target][]string{}, stale: map[string]struct{}{}, allowed: map[string]string{},
 	}
+}
+
+// caller is who asks in a test.
+func (b *rulebook) caller(t Test) (id string, labels access.Labels) {
+	if l, ok := t.Subject.Label(); ok {
+		return b.someone, access.Labels{l.Key: l.Value}
+	}
+	id, _ = t.Subject.Tunneler()
+	return id, b.labels[id]
+}
+
+// covering are the sets that have a resource which covers the target of a test: no other
+// network has a say, and there may be hundreds.
+func (b *rulebook) covering(t access.Target) (out []networkSet) {
+	for network := range b.stale {
+		set := b.setOf(network)
+		for target, places := range b.places {
+			at, there := slices.BinarySearch(places, network)
+			switch covers := set != nil && set.Closeness(target) > 0; {
+			case covers && !there:
+				b.places[target] = slices.Insert(places, at, network)
+			case !covers && there:
+				b.places[target] = slices.Delete(places, at, at+1)
+			}
+		}
+	}
+	clear(b.stale)
+	for _, network := range b.places[t] {
+		out = append(out, networkSet{network, b.setOf(network)})
+	}
+	return out
+}
+
+// follow keeps the places of a target.
+func (b *rulebook) follow(t access.Target) {
+	if _, ok := b.places[t]; ok {
+		return
+	}
+	places := []string{}
+	for _, s := range b.sets {
+		if s.set.Closeness(t) > 0 {
+			places = append(places, s.network)
+		}
+	}
+	b.places[t] = places
+}
+
+// forget drops a test, and the places of its target if no other test has it.
+func (b *rulebook) forget(id string) {
+	old, ok := b.tests[id]
+	if !ok {
+		return
+	}
+	delete(b.tests, id)
+	delete(b.allowed, id)
+	for _, t := range b.tests {
+		if t.Target == old.Target {
+			return
+		}
+	}
+	delete(b.places, old.Target)
+}
+
+// goesOn says whether a test certainly holds if it held before a change of some networks; nil is
+// any. One that expects to be refused needs to be decided in those alone, and one that
+// expects to reach in the network that has allowed it: there may be hundreds of others.
+func (b *rulebook) goesOn(t Test, networks []string, now time.Time) bool {
+	if networks == nil {
+		return false
+	}
+	if t.Expect == ExpectReach {
+		network := b.allowed[t.ID]
+		return network != "" && b.resultIn([]string{network}, t, now).Allowed
+	}
+	return !b.resultIn(networks, t, now).Allowed
+}
+
+// resultIn decides a test in some networks only.
+func (b *rulebook) resultIn(networks []string, t Test, now time.Time) TestResult {
+	var sets []networkSet
+	for _, network := range networks {
+		if s := b.setOf(network); s != nil {
+			sets = append(sets, networkSet{network, s})
+		}
+	}
+	return b.decide(sets, t, now)
 }
 
 // result decides a test.
 func (b *rulebook) result(t Test, now time.Time) TestResult {
-	id, labels := b.someone, access.Labels(nil)
-	if l, ok := t.Subject.Label(); ok {
-		labels = access.Labels{l.Key: l.Value}
-	} else {
-		id, _ = t.Subject.Tunneler()
-		labels = b.labels[id]
+	sets := b.covering(t.Target)
+	if _, followed := b.places[t.Target]; !followed { // the test was changed meanwhile
+		sets = b.sets
 	}
+	r := b.decide(sets, t, now)
+	if delete(b.allowed, t.ID); r.Allowed && t.Expect == ExpectReach {
+		b.allowed[t.ID] = r.Answer.NetworkID
+	}
+	return r
+}
+
+func (b *rulebook) decide(sets []networkSet, t Test, now time.Time) TestResult {
+	id, labels := b.caller(t)
 	caller := access.Caller{Labels: labels}
 	var err error
 	if caller.ID, err = (identity.Workload{Kind: identity.KindTunneler, ID: id}).SPIFFEID(b.td); err != nil {
 		return TestResult{t, Answer{Decision: access.Decision{Code: access.NoCaller}}} // no id that Parse takes
 	}
-	return TestResult{t, decideIn(b.sets, caller, Question{Target: t.Target, NetworkID: t.NetworkID}, now)}
+	return TestResult{t, decideIn(sets, caller, Question{Target: t.Target, NetworkID: t.NetworkID}, now)}
 }
 
 // takeAll takes rows as they are now, in the order of those.
@@ -78,7 +178,7 @@ func (b *rulebook) take(ctx context.Context, from rows, c changelog.Change) erro
 	case changelog.PolicyTest:
 		t, err := from.PolicyTest(ctx, c.ID)
 		if errors.Is(err, fleet.ErrNotFound) {
-			delete(b.tests, c.ID)
+			b.forget(c.ID)
 			return nil
 		}
 		if err != nil {
@@ -106,7 +206,9 @@ func taken(err error, put func(there bool)) error {
 
 func (b *rulebook) putTests(ctx context.Context, from rows, tests []Test) error {
 	for _, t := range tests {
+		b.forget(t.ID)
 		b.tests[t.ID] = t
+		b.follow(t.Target)
 		id, ok := t.Subject.Tunneler()
 		if !ok {
 			continue
@@ -123,6 +225,7 @@ func (b *rulebook) putTests(ctx context.Context, from rows, tests []Test) error 
 func (b *rulebook) putNetwork(id string, n fleet.Network, there bool) {
 	if !there {
 		delete(b.networks, id)
+		b.stale[id] = struct{}{}
 		b.sets = slices.DeleteFunc(b.sets, func(s networkSet) bool { return s.network == id })
 		return
 	}
@@ -167,6 +270,7 @@ func (b *rulebook) putResource(id string, r Resource, there bool) {
 	if old, ok := b.resources[id]; ok {
 		if s := b.setOf(old.NetworkID); s != nil {
 			s.RemoveResource(id)
+			b.stale[old.NetworkID] = struct{}{}
 		}
 		delete(b.resources, id)
 	}
@@ -179,6 +283,7 @@ func (b *rulebook) putResource(id string, r Resource, there bool) {
 		s = b.newSet(r.NetworkID)
 	}
 	s.PutResource(r.Resource)
+	b.stale[r.NetworkID] = struct{}{}
 }
 
 // putGrant puts a grant of a label into all sets, and one of a resource into that of the
