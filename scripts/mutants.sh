@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Removes the defences of this project one at a time and requires that the test which
-# the patch names fails: mutants.sh [--all] [PATCH...]
-# Without patches it takes all of internal/e2e/adversary/testdata/mutants. A patch names a
+# the patch names fails: mutants.sh [--all] [--share K/N] [PATCH...]
+# Without patches it takes all of internal/e2e/adversary/testdata/mutants, or every Nth of them
+# from the Kth on. A patch names a
 # test of internal/e2e/adversary or of another package, and only that one runs; it must
 # pass without the patch. Patches of different lines and tests share a build, so that there
 # is one for six to twelve. Patches that are named have one each, and so has each with --all:
@@ -17,6 +18,15 @@ if [[ ${1:-} == --all ]]; then
 	others=yes
 	shift
 fi
+share=1/1
+if [[ ${1:-} == --share ]]; then
+	share=${2:?which share, as 1/3}
+	[[ $share =~ ^[1-9][0-9]*/[1-9][0-9]*$ ]] || {
+		echo "mutants.sh: --share is K/N, not $share" >&2
+		exit 2
+	}
+	shift 2
+fi
 every=no
 together=12 # patches in one build, at most
 if [[ $# -gt 0 ]]; then
@@ -27,6 +37,10 @@ else
 	every=yes
 	patches=("$PWD/$adversary"/testdata/mutants/*.patch)
 fi
+known=("${patches[@]}")
+for i in "${!patches[@]}"; do # so that patches of one room are in different shares
+	((i % ${share#*/} == (${share%/*} - 1) % ${share#*/})) || unset "patches[$i]"
+done
 
 [[ $others == no ]] || together=1
 
@@ -229,11 +243,11 @@ for pid in "${pids[@]}"; do wait "$pid"; done
 
 bad=$(wc -l <"$tmp/bad")
 if [[ $every == yes ]]; then
-	untried=$(grep -vxF -f <(for patch in "${patches[@]}"; do named "$patch"; done | cut -d ' ' -f 2) <<<"$all" || true)
+	untried=$(grep -vxF -f <(for patch in "${known[@]}"; do named "$patch"; done | cut -d ' ' -f 2) <<<"$all" || true)
 	if [[ -n $untried ]]; then
 		bad=$((bad + 1))
 		echo "no mutant removes the defence of: ${untried//$'\n'/ }" >&2
 	fi
 fi
-echo "${#patches[@]} mutants, $bad at fault, $((SECONDS - begin)) s"
+echo "${#patches[@]} of ${#known[@]} mutants, $bad at fault, $((SECONDS - begin)) s"
 [[ $bad -eq 0 ]]

@@ -17,7 +17,7 @@ func (p *Pool) Open(ctx context.Context, t Target) (*Conn, error) { return p.Ope
 //
 // first is what the client has said already, at most MaxFirst bytes. It goes with the open to a
 // connector that has just answered, which saves a round trip. Nobody else is asked then, because
-// a target must not get it twice. Otherwise it follows the result. Splice counts it.
+// a target must not get it twice. Otherwise Splice, which has to follow, sends it first.
 func (p *Pool) OpenWith(ctx context.Context, t Target, first []byte) (*Conn, error) {
 	if err := t.check(); err != nil {
 		return nil, err
