@@ -14,6 +14,8 @@ const (
 	batchSize = MaxFrame + 1024
 	// smallSize holds one record: what a flow gets that is over its budget.
 	smallSize = 17 << 10
+	// lookAhead is below how many bytes the end is looked for at once: a record of TLS.
+	lookAhead = 16 << 10
 )
 
 // Budget bounds how many large buffers are in use at once, of an owner and of all together:
@@ -86,7 +88,8 @@ func (p *buffers) put(b *buffer) {
 
 // lazyRead waits until there is something to read, and only then takes a buffer, which it
 // fills from off on, with most bytes at most. The end is io.EOF. With ahead it looks once
-// whether the end has come already, and may return it, or another error, with the last bytes.
+// whether the end has come already, and may return it, or another error, with the last bytes;
+// not after many bytes, which most probably go on.
 func (p *buffers) lazyRead(from syscall.RawConn, of *Budget, off, most int, ahead bool) (buf *buffer, n int, err error) {
 	waited := from.Read(func(fd uintptr) bool {
 		if buf == nil {
@@ -98,7 +101,7 @@ func (p *buffers) lazyRead(from syscall.RawConn, of *Budget, off, most int, ahea
 			buf, n, err = nil, 0, nil
 			return false
 		}
-		if ahead && err == nil && n < len(room) {
+		if ahead && err == nil && n < lookAhead && n < len(room) {
 			var m int
 			m, err = readNow(fd, room[n:])
 			if n += m; err == unix.EAGAIN { //nolint:errorlint // of the kernel

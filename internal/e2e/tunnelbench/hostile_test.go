@@ -36,6 +36,8 @@ const (
 	hostile = 50 // flows of another tunneler that is let in
 	// mostSlower is how many times as slow a flow may be among them; -full judges it.
 	mostSlower = 1.20
+	// kept is how many idle connections a tunneler keeps for later at most, and some.
+	kept = 256 + 50
 	// mostGrown is what the hostile flows may make a connector hold, MiB.
 	mostGrown = 64
 )
@@ -91,7 +93,7 @@ func TestAGoodFlowBesideIdleAndHostileOnes(t *testing.T) {
 			_ = c.Close()
 		}
 		eventually(t, "the flows have ended", func() error {
-			if n := descriptors(t, x); n > few+200 {
+			if n := descriptors(t, x); n > few+2*kept {
 				return fmt.Errorf("there are %d descriptors, and were %d", n, few)
 			}
 			return nil
