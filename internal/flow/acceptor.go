@@ -62,7 +62,7 @@ type Limits struct {
 	Flows, FlowsOf     int // 8192, 4096
 	Large, LargeOf     int // buffers of 256 KiB in use at once; 384, 256
 	// OpensOf is how many flows a tunneler may open in a second, after as many at once, while
-	// another one has a flow too; 500. Those beyond wait, up to opensWait, and then there is no
+	// another one has a flow too; 200. Those beyond wait, up to opensWait, and then there is no
 	// room for them.
 	OpensOf int
 }
@@ -103,7 +103,7 @@ func (c AcceptorConfig) orDefault() AcceptorConfig {
 		{&l.FlowsOf, 4096},
 		{&l.Large, 384},
 		{&l.LargeOf, 256},
-		{&l.OpensOf, 500},
+		{&l.OpensOf, 200},
 	} {
 		if *d.value == 0 {
 			*d.value = d.def
