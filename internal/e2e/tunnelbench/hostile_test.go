@@ -48,7 +48,7 @@ const (
 func TestAGoodFlowBesideIdleAndHostileOnes(t *testing.T) {
 	l := siege{rounds: 1, idle: 100, pings: 100, bytes: 16 << 20}
 	if *full {
-		l = siege{rounds: *rounds, idle: 2000, pings: 2000, bytes: 512 << 20}
+		l = siege{rounds: *rounds, idle: 2000, pings: 10_000, bytes: 1 << 30}
 	}
 	reno(t)
 	files(t)
