@@ -45,7 +45,7 @@ func TestTheDeclaredPolicyIsThereFromTheFirstStart(t *testing.T) {
 	require.Contains(t, exported, "id: shop")
 	s.cli("apply", "-f", file, "--plan") // has nothing to do
 
-	code, err := s.Process.Stop()
+	code, err := s.Stop()
 	require.NoError(t, err)
 	require.Zero(t, code)
 	write(strings.Replace(declaredPolicy, "tunneler/laptop, object", "label/team=guest, object", 1))
