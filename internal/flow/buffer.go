@@ -89,7 +89,7 @@ func (p *buffers) put(b *buffer) {
 // lazyRead waits until there is something to read, and only then takes a buffer, which it
 // fills from off on, with most bytes at most. The end is io.EOF. With ahead it looks once
 // whether the end has come already, and may return it, or another error, with the last bytes;
-// not after many bytes, which most probably go on.
+// not after many bytes, which most probably continue.
 func (p *buffers) lazyRead(from syscall.RawConn, of *Budget, off, most int, ahead bool) (buf *buffer, n int, err error) {
 	waited := from.Read(func(fd uintptr) bool {
 		if buf == nil {
