@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"maps"
 	"net"
 	"net/netip"
 	"sync"
@@ -66,9 +65,6 @@ type Limits struct {
 	// room for them.
 	OpensOf int
 }
-
-// opensWait is how long the open of a tunneler that opens many waits at most.
-const opensWait = 5 * time.Second
 
 // AcceptorConfig configures an Acceptor.
 type AcceptorConfig struct {
@@ -143,13 +139,6 @@ type Acceptor struct {
 	waited   uint64 // opens that waited for their turn
 	forgot   time.Time
 	stopping bool
-}
-
-// peer is what one tunneler makes us hold.
-type peer struct {
-	conns, unbound, flows int
-	budget                *Budget
-	opens                 *rate.Limiter
 }
 
 // NewAcceptor checks the configuration.
@@ -250,22 +239,6 @@ func (a *Acceptor) leave(s *served) {
 	}
 }
 
-// gone says that nothing is to be remembered of a tunneler: whoever has opened many flows does not
-// begin anew with a new connection.
-func (p *peer) gone(now time.Time) bool {
-	return p.conns == 0 && p.opens.TokensAt(now) >= float64(p.opens.Burst())
-}
-
-// forgetPeers drops those that are gone since their last connection ended. It needs the lock.
-func (a *Acceptor) forgetPeers() {
-	now := time.Now()
-	if now.Sub(a.forgot) < time.Second {
-		return
-	}
-	a.forgot = now
-	maps.DeleteFunc(a.peers, func(_ spiffeid.ID, p *peer) bool { return p.gone(now) })
-}
-
 // beginFlow counts a flow, or says why there is no room. The flow begins when it has waited.
 func (a *Acceptor) beginFlow(s *served) (wait time.Duration, err error) {
 	a.mu.Lock()
@@ -287,29 +260,6 @@ func (a *Acceptor) beginFlow(s *served) (wait time.Duration, err error) {
 		a.active++
 	}
 	s.busy = true
-	return wait, nil
-}
-
-// turn is when a tunneler's next open may begin. Alone it may have all that this host can do; beside
-// others a flood of opens would take their time. It needs the lock.
-func (a *Acceptor) turn(p *peer) (wait time.Duration, err error) {
-	others := a.active
-	if p.flows > 0 {
-		others--
-	}
-	now := time.Now()
-	if others == 0 {
-		p.opens.AllowN(now, 1) // it counts for when there are
-		return 0, nil
-	}
-	r := p.opens.ReserveN(now, 1)
-	if wait = r.DelayFrom(now); wait > opensWait {
-		r.CancelAt(now)
-		return 0, ErrBusy
-	}
-	if wait > 0 {
-		a.waited++
-	}
 	return wait, nil
 }
 

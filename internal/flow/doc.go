@@ -8,7 +8,7 @@
 //
 // Main types, in reading order: Header and Type (a frame), Machine (which frame may come
 // when, and until when), Claim and Key (the binding to a session), Code (why an open
-// failed), Socket (below TLS), link (a connection with its machine); Pool and Conn on the
+// failed), Socket (below TLS), link (a connection with its machine; send.go has what it sends); Pool and Conn on the
 // tunneler's side, Acceptor and Handler on the connector's.
 //
 // Machine, the frames and the binding are pure: no socket, no clock, no goroutine. Pool.Run
@@ -17,7 +17,8 @@
 // time, as a TCP connection has.
 //
 // Lock order: Acceptor's or Pool's, then a link's. No lock is held over a read or a write
-// but the one that keeps the frames of a link apart.
+// but the one that keeps the frames of a link apart; the few bytes that a link owes at its end
+// have 5 ms.
 //
 // Invariants: a connection says one thing before it is bound, and is bound once; it carries
 // one flow at a time; whatever comes out of order ends the connection and nothing else; a

@@ -116,6 +116,28 @@ func TestFirstBytesAndConnectorsThatDie(t *testing.T) {
 	})
 }
 
+// TestFirstBytesFollowTheSessionThatIsThere: a connector that does not know the session has not
+// looked at the open, so the next one is asked.
+func TestFirstBytesFollowTheSessionThatIsThere(t *testing.T) {
+	t.Parallel()
+	ca := mtlstest.NewCA(t, td)
+	restarted, other := startGateway(t, ca, "a"), startGateway(t, ca, "b")
+	p := startLaptop(t, ca, func(c *flow.PoolConfig) { c.Warm = -1 })
+	s := p.half(t, restarted)
+	_, err := p.Attach(flow.Session{ID: s.id, Link: s.near, Network: "dc", Addresses: []string{restarted.addr}})
+	require.NoError(t, err)
+	p.connect(t, other)
+	to := target(t, echo)
+	for range 4 {
+		c, err := p.OpenWith(t.Context(), to, []byte("once"))
+		require.NoError(t, err)
+		require.Equal(t, "/connector/b", c.Connector().Path())
+		hear(t, c, "once")
+		c.Abort()
+	}
+	require.Zero(t, restarted.handler.count())
+}
+
 // TestAFinThatNobodyWaitsForIsSentSoon: the target has ended, and so has the client.
 func TestAFinThatNobodyWaitsForIsSentSoon(t *testing.T) {
 	t.Parallel()

@@ -198,7 +198,7 @@ func (e *endpoint) openOn(ctx context.Context, l *link, t Target, first []byte, 
 		switch {
 		case ctx.Err() != nil, CodeOf(err) == CodeTimeout:
 			return nil, err
-		case seen, len(early) > 0: // it may have dialed, and said what the client did: nobody else is asked
+		case seen, len(early) > 0 && !refusedUnread(err): // it may have dialed, and said what the client did: nobody else is asked
 			return nil, fmt.Errorf("%w: %s left while it connected: %v", ErrInternal, e.connector, err) //nolint:errorlint // that it did not answer would have others asked
 		}
 		return nil, fmt.Errorf("%w: %s: %w", ErrNoConnector, e.connector, err)
@@ -211,6 +211,12 @@ func (e *endpoint) openOn(ctx context.Context, l *link, t Target, first []byte, 
 	return &Conn{
 		link: l, number: l.number(), target: t, connector: e.connector, back: e.back, linger: e.pool.linger, first: first, said: int64(len(early)),
 	}, nil
+}
+
+// refusedUnread says that the connector has ended the connection without looking at the open: it
+// was idle there, and the connector stops; or it belongs to no session.
+func refusedUnread(err error) bool {
+	return errors.Is(err, ErrStopping) || errors.Is(err, ErrBinding)
 }
 
 func (e *endpoint) answered() {

@@ -64,7 +64,7 @@ func (s *Server) serve(cut context.Context, f Face, c net.Conn) {
 		return
 	}
 	out.Target = a.target
-	s.carry(cut, a, &out)
+	s.carry(cut, &a, &out)
 	if out.Failure != nil {
 		s.cfg.Log.Debug("flow failed", zap.Stringer("target", a.target), zap.Error(out.Failure))
 	}
@@ -122,9 +122,11 @@ func said(c net.Conn) (first []byte, err error) {
 }
 
 // carry opens the flow and carries it.
-func (s *Server) carry(cut context.Context, a asked, out *Outcome) {
+func (s *Server) carry(cut context.Context, a *asked, out *Outcome) {
 	ctx, cancel := context.WithTimeout(cut, opening)
-	f, err := s.cfg.Opener.Open(ctx, a.target, a.first)
+	first := a.first
+	a.first = nil // a flow that is idle for hours does not hold it
+	f, err := s.cfg.Opener.Open(ctx, a.target, first)
 	cancel()
 	if err != nil {
 		out.Failure = err
