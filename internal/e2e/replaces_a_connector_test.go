@@ -50,7 +50,7 @@ func TestATunnelerReplacesAConnectorThatIsGone(t *testing.T) {
 	lose("SIGKILL of a connector", 2*time.Second, func(id string) { connectors[id].Program.Kill() })
 	join("c-04")
 	lose("SIGSTOP of a connector", 5*time.Second, func(id string) {
-		require.NoError(t, connectors[id].Program.Signal(syscall.SIGSTOP))
+		require.NoError(t, connectors[id].Program.Pause())
 		t.Cleanup(func() { _ = connectors[id].Program.Signal(syscall.SIGCONT) })
 	})
 	join("c-05")

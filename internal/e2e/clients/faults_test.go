@@ -128,7 +128,7 @@ func (f *stream) lives(t *testing.T) {
 func (s *site) through(i int, to string, count int) (out []*stream) {
 	s.t.Helper()
 	other := s.connectors[1-i].Program
-	require.NoError(s.t, other.Signal(syscall.SIGSTOP))
+	require.NoError(s.t, other.Pause())
 	for range count {
 		out = append(out, s.stream(to))
 	}

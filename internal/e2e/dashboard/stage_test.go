@@ -191,7 +191,7 @@ func (s *stage) stop(_ context.Context, q cue) (any, error) {
 // freeze stops the controller as a host that hangs does: connections stay open, and
 // nothing comes.
 func (s *stage) freeze(context.Context, cue) (any, error) {
-	return "frozen", s.c.Signal(syscall.SIGSTOP)
+	return "frozen", s.c.Pause()
 }
 
 func (s *stage) thaw(context.Context, cue) (any, error) {

@@ -39,7 +39,7 @@ func atWork(t *testing.T, w *watch) {
 	s.Enroll(lost)
 	since := time.Now()
 	s.fires("ZeroTrustPolicyLag", here, func() {
-		require.NoError(t, gateway.Program.Signal(syscall.SIGSTOP))
+		require.NoError(t, gateway.Program.Pause())
 		require.NoError(t, s.API.RevokeTunneler(t.Context(), lost.ID))
 	})
 	require.NoError(t, gateway.Program.Signal(syscall.SIGCONT))
@@ -49,7 +49,7 @@ func atWork(t *testing.T, w *watch) {
 	s.fires("ZeroTrustStoreSlow", at(s.Run.Health, "operation", "begin"), s.holdTheDatabase)
 
 	s.fires("ZeroTrustCARotationStuck", at(s.Run.Health, "phase", "prepared"), func() {
-		require.NoError(t, laptop.Program.Signal(syscall.SIGSTOP))
+		require.NoError(t, laptop.Program.Pause())
 		_, err := s.API.Rotate(t.Context(), adminapi.RotationRequest{Offline: "wait"})
 		require.NoError(t, err)
 	})
@@ -163,7 +163,7 @@ func dying(t *testing.T, w *watch) {
 	server, here := s.spireServer(), at(s.Run.Health)
 	began := time.Now()
 	s.fires("ZeroTrustSPIREServerDown", at(s.spire), func() {
-		require.NoError(t, syscall.Kill(server, syscall.SIGSTOP))
+		require.NoError(t, world.Pause(server))
 	})
 	s.alerted("ZeroTrustSVIDNotRenewed", here, began)
 	s.alerted("ZeroTrustCAExpiring", here, began)

@@ -31,7 +31,7 @@ func (s *site) oldBootstrapCA() {
 func (s *site) replaced(by *world.Host, meanwhile func()) {
 	s.t.Helper()
 	stuck := at(s.Run.Health, "phase", "prepared")
-	require.NoError(s.t, by.Agent.Signal(syscall.SIGSTOP))
+	require.NoError(s.t, by.Agent.Pause())
 	begin := time.Now()
 	s.fires("ZeroTrustBootstrapCAReplacementStuck", stuck, func() {
 		_, err := s.API.ReplaceBootstrapCA(s.t.Context(), adminapi.BootstrapRequest{})

@@ -38,7 +38,7 @@ func TestAStoppedPeerHoldsItUpAndIsNamed(t *testing.T) {
 	require.Equal(t, 1, s.cli("ca", "abort").Code)
 	require.Equal(t, 1, s.cli("ca", "resume", "--yes").Code)
 
-	require.NoError(t, s.tunneler.Program.Signal(syscall.SIGSTOP))
+	require.NoError(t, s.tunneler.Program.Pause())
 	_, err := s.API.Rotate(t.Context(), adminapi.RotationRequest{Offline: "wait"})
 	require.NoError(t, err)
 	r := s.heldUp("prepared", tunnelerName)
@@ -69,7 +69,7 @@ func TestAStoppedPeerHoldsItUpAndIsNamed(t *testing.T) {
 func TestADeadlineGoesOnWithoutThem(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	require.NoError(t, s.tunneler.Program.Signal(syscall.SIGSTOP))
+	require.NoError(t, s.tunneler.Program.Pause())
 	start := time.Now()
 	res := s.cli("ca", "rotate", "--yes", "--deadline", "10s", "-o", "json")
 	require.Zero(t, res.Code, res.Stderr)
@@ -94,7 +94,7 @@ func TestADeadlineGoesOnWithoutThem(t *testing.T) {
 func TestADeadlineAborts(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	require.NoError(t, s.connector.Program.Signal(syscall.SIGSTOP))
+	require.NoError(t, s.connector.Program.Pause())
 	res := s.cli("ca", "rotate", "--yes", "--deadline", "10s", "--on-deadline", "abort", "--offline", "wait")
 	require.Equal(t, 1, res.Code)
 	require.Contains(t, res.Stderr, "was aborted (deadline reached, blocked by "+connectorName)
@@ -106,7 +106,7 @@ func TestADeadlineAborts(t *testing.T) {
 func TestAnEmergencyReplacesAllAndWaitsForNobody(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	require.NoError(t, s.tunneler.Program.Signal(syscall.SIGSTOP))
+	require.NoError(t, s.tunneler.Program.Pause())
 	_, err := s.API.Rotate(t.Context(), adminapi.RotationRequest{Offline: "wait"})
 	require.NoError(t, err)
 	s.heldUp("prepared", tunnelerName)

@@ -13,7 +13,7 @@ func TestAKilledControllerGoesOn(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	before := s.active()
-	require.NoError(t, s.tunneler.Program.Signal(syscall.SIGSTOP))
+	require.NoError(t, s.tunneler.Program.Pause())
 	_, err := s.API.Rotate(t.Context(), adminapi.RotationRequest{Offline: "wait"})
 	require.NoError(t, err)
 	first := s.heldUp("prepared", tunnelerName)

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,9 @@ type Spec struct {
 
 // stopTimeout is how long an orderly stop may take; SPIRE needs half a second.
 const stopTimeout = 15 * time.Second
+
+// pauseTimeout is how long the threads of a process may run on after SIGSTOP.
+const pauseTimeout = 15 * time.Second
 
 // Start runs a program.
 func Start(s Spec) (*Process, error) {
@@ -85,6 +89,9 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Signal sends a signal to the program.
 func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
+
+// Pause stops the program where it is, until it gets SIGCONT.
+func (p *Process) Pause() error { return Pause(p.PID()) }
 
 // Stop asks the program to end, waits for it and returns its exit code.
 func (p *Process) Stop() (int, error) {
@@ -140,6 +147,30 @@ func Children(pid int) []int {
 		todo = append(todo, byParent[todo[0]]...)
 	}
 	return out
+}
+
+// Pause stops a process where it is, until it gets SIGCONT. It returns when all its threads
+// stand still: on a busy machine they run on for a while after the signal, and answer.
+func Pause(pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return Eventually(context.Background(), pauseTimeout, fmt.Sprintf("process %d stands still", pid), func(context.Context) error {
+		stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if len(stats) == 0 {
+			return errors.New("it has ended")
+		}
+		for _, path := range stats {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err // a thread has ended meanwhile
+			}
+			if state := string(b[bytes.LastIndexByte(b, ')')+1:]); !strings.HasPrefix(state, " T ") {
+				return fmt.Errorf("%s runs", path)
+			}
+		}
+		return nil
+	})
 }
 
 // Program is the name of the program that a process runs, empty when it has ended.
