@@ -5,20 +5,15 @@ import (
 	"database/sql"
 	"errors"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/controller/flows"
 )
 
-const (
-	// flowsAtOnce is how many rows one statement writes.
-	flowsAtOnce = 100
-	// maxRuns of a connector are remembered: a restart begins one, and what is left of the
-	// one before it comes no more.
-	maxRuns = 8
-)
+// maxRuns of a connector are remembered: a restart begins one, and what is left of the one before
+// it comes no more.
+const maxRuns = 8
 
 // AppendFlows implements flows.Store.
 func (s *Store) AppendFlows(ctx context.Context, all []flows.Batch, now time.Time) (out []flows.Written, err error) {
@@ -82,15 +77,15 @@ func (t *Tx) insertFlows(ctx context.Context, rows []flows.Record) error {
 		return err
 	}
 	seq -= int64(len(rows))
-	for some := range slices.Chunk(rows, flowsAtOnce) {
-		args := make([]any, 0, 18*len(some))
-		for _, r := range some {
-			seq++
-			args = append(args, seq, micros(r.Recorded), micros(r.Opened), micros(r.Ended), r.Tunneler, r.Connector, r.Network, r.Resource, r.ResourceName,
-				r.Grant, r.Target, r.Address, number(r.Connected), r.Code, r.Decision, int64(r.Up), int64(r.Down), int64(r.Count)) //nolint:gosec // the transport has refused larger ones
-		}
-		places := strings.Repeat(", (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", len(some))[2:]
-		if _, err := t.sql.ExecContext(ctx, `INSERT INTO flows (`+flowColumns+`) VALUES `+places, args...); err != nil { //nolint:gosec // only placeholders
+	insert, err := t.sql.PrepareContext(ctx, `INSERT INTO flows (`+flowColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = insert.Close() }()
+	for _, r := range rows {
+		seq++
+		if _, err := insert.ExecContext(ctx, seq, micros(r.Recorded), micros(r.Opened), micros(r.Ended), r.Tunneler, r.Connector, r.Network, r.Resource, r.ResourceName,
+			r.Grant, r.Target, r.Address, number(r.Connected), r.Code, r.Decision, int64(r.Up), int64(r.Down), int64(r.Count)); err != nil { //nolint:gosec // the transport has refused larger ones
 			return err
 		}
 	}

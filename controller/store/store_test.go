@@ -42,10 +42,10 @@ func TestSQLite(t *testing.T) {
 	})
 }
 
-func open(t *testing.T, file string) *store.Store {
-	t.Helper()
-	s, err := store.Open(t.Context(), file)
-	require.NoError(t, err)
+func open(tb testing.TB, file string) *store.Store {
+	tb.Helper()
+	s, err := store.Open(tb.Context(), file)
+	require.NoError(tb, err)
 	return s
 }
 

@@ -91,12 +91,13 @@ func earlier(a, b time.Time) time.Time {
 
 // decideHost finds the grant that holds longest among the most specific resources. Of
 // equals the first by id is taken, so that everybody who asks gets the same answer.
-func (s *Set) decideHost(c Caller, host Host, port uint16, now time.Time) Decision {
+func (s *Set) decideHost(c Caller, host Host, port uint16, now time.Time) (best Decision) {
 	w, err := identity.ParseWorkload(c.ID)
 	if err != nil || w.Kind != identity.KindTunneler || c.ID.TrustDomain() != s.td {
 		return Decision{Code: NoCaller}
 	}
-	best, proxy := Decision{Code: NoResource}, ProxyProtocol("")
+	best.Code = NoResource
+	proxy := ProxyProtocol("")
 	var room [4]Subject
 	subjects := s.subjectsOf(w, c.Labels, room[:0])
 	for _, p := range s.covering(host, port) {
@@ -104,14 +105,16 @@ func (s *Set) decideHost(c Caller, host Host, port uint16, now time.Time) Decisi
 			continue
 		}
 		proxy = cmp.Or(proxy, p.ProxyProtocol)
-		best = better(best, Decision{Code: NotGranted, ResourceID: p.ID})
+		best.takeBetter(&Decision{Code: NotGranted, ResourceID: p.ID})
 		for _, object := range p.objects {
 			if s.objects[object] == 0 {
 				continue
 			}
 			for _, subject := range subjects {
-				for _, g := range s.edges[edge{subject, object}] {
-					best = better(best, g.decide(p.ID, now))
+				grants := s.edges[edge{subject, object}]
+				for i := range grants {
+					d := grants[i].decide(p.ID, now)
+					best.takeBetter(&d)
 				}
 			}
 		}
@@ -136,7 +139,7 @@ func (s *Set) subjectsOf(w identity.Workload, labels Labels, out []Subject) []Su
 }
 
 // decide says what a grant of a resource is worth now.
-func (g Grant) decide(resource string, now time.Time) Decision {
+func (g *Grant) decide(resource string, now time.Time) Decision {
 	d := Decision{ResourceID: resource, GrantID: g.ID}
 	until, holds, ended := g.Holds(now)
 	switch {
@@ -150,19 +153,19 @@ func (g Grant) decide(resource string, now time.Time) Decision {
 	return d
 }
 
-// better of two decisions allows, for longer; of two that refuse it is the one that is
-// nearer to a grant.
-func better(a, b Decision) Decision {
-	if order := cmp.Or(
-		cmp.Compare(rank(b), rank(a)), longer(a, b),
-		cmp.Compare(a.ResourceID, b.ResourceID), cmp.Compare(a.GrantID, b.GrantID),
-	); order > 0 {
-		return b
+// takeBetter keeps the better of two decisions: it allows, for longer; of two that refuse it is the
+// one that is nearer to a grant. Decisions are large, and each flow has a stack of its own, which
+// would have to grow for copies of them.
+func (d *Decision) takeBetter(b *Decision) {
+	if cmp.Or(
+		cmp.Compare(b.rank(), d.rank()), d.longer(b),
+		cmp.Compare(d.ResourceID, b.ResourceID), cmp.Compare(d.GrantID, b.GrantID),
+	) > 0 {
+		*d = *b
 	}
-	return a
 }
 
-func rank(d Decision) int {
+func (d *Decision) rank() int {
 	switch d.Code { //nolint:exhaustive // no others are compared
 	case Granted:
 		return 4
@@ -176,15 +179,15 @@ func rank(d Decision) int {
 	return 0
 }
 
-// longer is before 0 if a lasts longer than b.
-func longer(a, b Decision) int {
+// longer is before 0 if d lasts longer than b.
+func (d *Decision) longer(b *Decision) int {
 	switch {
-	case a.Until.Equal(b.Until):
+	case d.Until.Equal(b.Until):
 		return 0
-	case a.Until.IsZero():
+	case d.Until.IsZero():
 		return -1
 	case b.Until.IsZero():
 		return 1
 	}
-	return b.Until.Compare(a.Until)
+	return b.Until.Compare(d.Until)
 }

@@ -346,6 +346,34 @@ func (c *Conn) deadline(t time.Time, set func(time.Time) error) error {
 	return set(t)
 }
 
+// smallReply is how much of what came with the result is written at once: the kernel takes it of a
+// connection to which nothing was written yet.
+const smallReply = 16 << 10
+
+// reply passes on a small answer that came with the result of the open, and says whether it was
+// all. Of a short flow that spares a goroutine, and the thread that Go wakes for one.
+func (c *Conn) reply(w io.Writer) (total int64, all bool, err error) {
+	c.reading.Lock()
+	defer c.doneReading()
+	for c.readable() == nil && c.link.left == 0 && c.link.here() {
+		h, _, err := c.link.receive()
+		switch {
+		case err != nil:
+			return total, false, c.failed(err)
+		case h.Type == TypeFin:
+			_ = c.finished()
+			return total, true, nil
+		}
+		for c.link.left > 0 && total+int64(c.link.left) <= smallReply {
+			n, err := c.link.pass(w)
+			if total += int64(n); err != nil {
+				return total, false, c.failed(err)
+			}
+		}
+	}
+	return total, false, nil
+}
+
 // Splice carries both directions between a flow and a connection, with half-close, until
 // both have ended or one failed, and closes both. It returns how many bytes went up (to the
 // target) and down, and why a direction failed.
@@ -361,16 +389,25 @@ func Splice(c *Conn, local net.Conn) (up, down int64, err error) {
 		}
 	}
 	falling := make(chan struct{})
-	go func() { // joined by falling
-		defer close(falling)
-		n, err := c.WriteTo(local)
-		if down = n; err == nil {
-			err = closeWrite(local)
-		}
-		fail(err)
-	}()
+	down, all, end := c.reply(local)
+	if all {
+		end = closeWrite(local)
+	}
+	fail(end)
+	if all || end != nil {
+		close(falling)
+	} else {
+		go func() { // joined by falling
+			defer close(falling)
+			n, err := c.WriteTo(local)
+			if down += n; err == nil {
+				err = closeWrite(local)
+			}
+			fail(err)
+		}()
+	}
 	// Here, because mostly the client has said something by now.
-	up, end := c.rise(local)
+	up, end = c.rise(local)
 	fail(end)
 	<-falling
 	if err == nil {

@@ -3,6 +3,8 @@ package flow_test
 import (
 	"io"
 	"net"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -184,5 +186,83 @@ func TestAResetAfterTheLastBytesIsNotTheirEnd(t *testing.T) {
 		_, err := io.ReadAll(c)
 		require.Error(t, err)
 		require.Error(t, g.handler.end(t).Reason)
+	}
+}
+
+// TestWhatComesWithTheResult is passed on as what comes later is: with its end or a reset, what
+// follows it, and more than is passed on at once.
+func TestWhatComesWithTheResult(t *testing.T) {
+	t.Parallel()
+	large := strings.Repeat("x", 40<<10)
+	for name, c := range map[string]struct {
+		answers func(*net.TCPConn)
+		want    string
+		cut     bool
+	}{
+		"its end": {func(c *net.TCPConn) { _, _ = io.WriteString(c, "answer") }, "answer", false},
+		"nothing": {func(*net.TCPConn) {}, "", false},
+		"a reset": {func(c *net.TCPConn) {
+			_, _ = io.WriteString(c, "answer")
+			_ = c.SetLinger(0)
+		}, "", true},
+		"more later": {func(c *net.TCPConn) {
+			_, _ = io.WriteString(c, "answer")
+			<-time.After(20 * time.Millisecond)
+			_, _ = io.WriteString(c, ", more")
+		}, "answer, more", false},
+		"much": {func(c *net.TCPConn) { _, _ = io.WriteString(c, large) }, large, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, _, _ := pair(t)
+			to := target(t, func(s *net.TCPConn) {
+				_, _ = io.ReadFull(s, make([]byte, len("ask")))
+				c.answers(s)
+			})
+			for range 20 {
+				flow, err := p.OpenWith(t.Context(), to, []byte("ask"))
+				require.NoError(t, err)
+				near, client := tcpPair(t)
+				over := splice(flow, near)
+				got, err := io.ReadAll(client)
+				if c.cut {
+					require.ErrorIs(t, err, syscall.ECONNRESET)
+					require.Error(t, (<-over).err)
+					continue
+				}
+				require.NoError(t, err)
+				require.Equal(t, c.want, string(got))
+				require.NoError(t, client.Close())
+				require.Equal(t, carried{3, int64(len(c.want)), nil}, <-over)
+			}
+		})
+	}
+}
+
+// TestALargeAnswerDoesNotHoldUpTheClient that reads only when it has said everything.
+func TestALargeAnswerDoesNotHoldUpTheClient(t *testing.T) {
+	t.Parallel()
+	const answer, question = 64 << 10, 16 << 20
+	p, _, _ := pair(t)
+	to := target(t, func(c *net.TCPConn) {
+		_, _ = c.Write(make([]byte, answer))
+		_, _ = io.Copy(io.Discard, c)
+	})
+	for range 3 {
+		c, err := p.OpenWith(t.Context(), to, []byte("x"))
+		require.NoError(t, err)
+		near, client := tcpPair(t)
+		require.NoError(t, near.SetWriteBuffer(4<<10))
+		require.NoError(t, client.SetReadBuffer(4<<10))
+		require.NoError(t, client.SetDeadline(time.Now().Add(soon)))
+		over := splice(c, near)
+		_, err = client.Write(make([]byte, question))
+		require.NoError(t, err)
+		require.NoError(t, client.CloseWrite())
+		require.NoError(t, client.SetReadBuffer(1<<20))
+		got, err := io.Copy(io.Discard, client)
+		require.NoError(t, err)
+		require.EqualValues(t, answer, got)
+		require.Equal(t, carried{question + 1, answer, nil}, <-over)
 	}
 }

@@ -243,6 +243,18 @@ func (l *link) receive() (Header, []byte, error) {
 	return h, payload, nil
 }
 
+// here says that the next frame's header is. It asks nobody for it, and so does not wait.
+func (l *link) here() bool {
+	l.socket.dry = true
+	for err := error(nil); l.have < HeaderSize && err == nil; {
+		var n int
+		n, err = l.conn.Read(l.head[l.have:])
+		l.have += n
+	}
+	l.socket.dry = false
+	return l.have == HeaderSize
+}
+
 func (l *link) expects(t Type) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

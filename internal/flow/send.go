@@ -10,7 +10,7 @@ import (
 // what the target answers.
 const (
 	finLater    = 5 * time.Millisecond
-	resultLater = time.Millisecond
+	resultLater = 3 * time.Millisecond
 )
 
 // frame is one that is to be sent.

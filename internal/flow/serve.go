@@ -122,7 +122,7 @@ func (s *served) open(payload []byte) error {
 	}
 	ctx, cancel := context.WithCancelCause(s.acceptor.life)
 	c := &carried{
-		served: s, first: first, cancel: cancel, done: make(chan struct{}), rose: make(chan struct{}),
+		served: s, first: first, cancel: cancel, done: make(chan struct{}),
 	}
 	c.flow = NewFlow(s.link.of.Peer(), t, func(reason error) { s.acceptor.cut(c, reason) })
 	c.flow.Conn = s.link.of
@@ -140,21 +140,23 @@ func (s *served) open(payload []byte) error {
 // near.
 const seenAfter = 20 * time.Millisecond
 
-// carried is a flow from its open on.
+// carried is a flow from its open on. Its directions end in any order, and the last one ends the
+// flow: so neither waits for the other in a goroutine of its own.
 type carried struct {
 	served *served
 	flow   *Flow
 	first  []byte // what the client said before the target was connected
 	cancel context.CancelCauseFunc
-	done   chan struct{} // closed when the goroutine of run has finished with everything
-	rose   chan struct{} // closed when the direction to the target is over
+	done   chan struct{} // closed when the flow has ended, and nothing of it runs
 
 	mu    sync.Mutex
 	conn  net.Conn // nil until the target is connected
 	lost  error    // why the connection of the tunneler ended
 	up    int64
 	upErr error
-	ended bool // rose is closed
+	rose  bool // the direction to the target is over
+	fell  bool // the other one is, in order: with down in end
+	end   End
 }
 
 // target is what the reader writes to. A tunneler sends data after the result, and so after
@@ -169,23 +171,30 @@ func (c *carried) target() net.Conn {
 func (c *carried) upEnded(n int64, err error) error {
 	c.mu.Lock()
 	c.up, c.upErr = c.up+n, err
-	conn := c.conn
-	if !c.ended {
-		c.ended = true
-		close(c.rose)
-	}
+	conn, last := c.conn, c.rise()
 	c.mu.Unlock()
-	if err != nil {
-		return err
+	switch {
+	case last:
+		c.finish()
+	case err == nil:
+		_ = closeWrite(conn) // a target that has closed first does not need it
+		if c.served.link.phase() == PhaseIdle {
+			<-c.done // run is about to end it
+		}
 	}
-	_ = closeWrite(conn) // a target that has closed first does not need it
-	if c.served.link.phase() == PhaseIdle {
-		<-c.done
-	}
-	return nil
+	return err
 }
 
-// lose notes that the tunneler's connection ended, and ends that of the target in the same way.
+// rise notes that the direction to the target is over, and says whether that ends the flow. It
+// needs the lock.
+func (c *carried) rise() (last bool) {
+	last = !c.rose && c.fell
+	c.rose = true
+	return last
+}
+
+// lose notes that the tunneler's connection ended, and ends that of the target in the same way. The
+// caller may hold locks.
 func (c *carried) lose(err error) {
 	c.cancel(err)
 	c.mu.Lock()
@@ -193,12 +202,11 @@ func (c *carried) lose(err error) {
 	if c.lost == nil {
 		c.lost = err
 	}
-	if !c.ended {
-		c.ended = true
-		close(c.rose)
-	}
 	if c.conn != nil {
 		resetConn(c.conn)
+	}
+	if c.rise() {
+		c.served.acceptor.work.Go(c.finish) // serve waits for it
 	}
 }
 
@@ -210,19 +218,34 @@ func (c *carried) connected(conn net.Conn) bool {
 	return c.lost == nil
 }
 
-// run connects, passes on what the target sends, and ends the flow when both directions have.
+// run connects and passes on what the target sends.
 func (c *carried) run(ctx context.Context, wait time.Duration) {
+	down, connected, err := c.carry(ctx, wait)
+	c.mu.Lock()
+	c.end = End{Down: down, Connected: connected, Reason: err}
+	c.fell = err == nil
+	over := err != nil || c.rose
+	c.mu.Unlock()
+	if over {
+		c.finish()
+	}
+}
+
+// finish ends the flow.
+func (c *carried) finish() {
 	defer close(c.done)
-	var end End
-	end.Down, end.Connected, end.Reason = c.carry(ctx, wait)
 	c.cancel(nil)
 	c.mu.Lock()
+	end := c.end
 	end.Up = c.up
 	if end.Reason == nil {
 		end.Reason = c.upErr
 	}
 	if end.Connected && c.lost != nil {
 		end.Reason = c.lost
+	}
+	if c.conn != nil {
+		_ = c.conn.Close()
 	}
 	c.mu.Unlock()
 	c.served.acceptor.cfg.Handler.Ended(c.flow, end)
@@ -255,7 +278,6 @@ func (c *carried) carry(ctx context.Context, wait time.Duration) (down int64, co
 		_ = l.result(resultOf(err), true)
 		return 0, false, err
 	}
-	defer func() { _ = conn.Close() }()
 	if !c.connected(conn) {
 		resetConn(conn)
 		return 0, false, context.Cause(ctx)
@@ -281,6 +303,5 @@ func (c *carried) carry(ctx context.Context, wait time.Duration) (down int64, co
 		resetConn(conn)
 		return down, true, err
 	}
-	<-c.rose
 	return down, true, nil
 }

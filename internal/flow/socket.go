@@ -3,6 +3,7 @@ package flow
 import (
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 
@@ -25,6 +26,7 @@ type Socket struct {
 	// Of the reader.
 	in   *buffer
 	r, w int
+	dry  bool // Read takes what is here, and does not ask the kernel
 
 	mu   sync.Mutex // of the writers: TLS itself may write while a frame is gathered
 	out  *buffer    // not nil while a frame is gathered
@@ -47,6 +49,9 @@ func newSocket(c net.Conn, pool *buffers) *Socket {
 
 // Read implements net.Conn.
 func (s *Socket) Read(p []byte) (int, error) {
+	if s.dry && s.in == nil {
+		return 0, os.ErrDeadlineExceeded // for TLS, which ends with any other error
+	}
 	if s.raw == nil {
 		return s.Conn.Read(p)
 	}

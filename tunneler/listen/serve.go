@@ -1,9 +1,11 @@
 package listen
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"syscall"
 	"time"
 
@@ -96,6 +98,9 @@ func (s *Server) ask(cut context.Context, f Face, c net.Conn) (a asked, err erro
 	return a, err
 }
 
+// saidBuffers are of said: of many clients it is little.
+var saidBuffers = sync.Pool{New: func() any { return new([flow.MaxFirst]byte) }}
+
 // said is what a client has sent by now. It does not wait, and the end comes again.
 func said(c net.Conn) (first []byte, err error) {
 	k, ok := c.(syscall.Conn)
@@ -106,11 +111,12 @@ func said(c net.Conn) (first []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, flow.MaxFirst)
+	b := saidBuffers.Get().(*[flow.MaxFirst]byte) //nolint:forcetypeassert // New makes no other
+	defer saidBuffers.Put(b)
 	if closed := raw.Read(func(fd uintptr) bool {
 		var n int
-		n, err = unix.Read(int(fd), b)
-		first = b[:max(n, 0)]
+		n, err = unix.Read(int(fd), b[:])
+		first = bytes.Clone(b[:max(n, 0)])
 		return true
 	}); closed != nil {
 		return nil, closed
