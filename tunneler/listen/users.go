@@ -83,7 +83,30 @@ func (k *kernel) userOf(c net.Conn) (uint32, error) {
 	if err != nil {
 		return overflow, fmt.Errorf("%w: %w", errNoUser, err)
 	}
-	return q.user(answer)
+	uid, err := q.user(answer)
+	// Until now the two addresses were those of this connection, so no other one had them. Whoever
+	// resets one frees its port for another user's, and what they have sent is still here to be read.
+	if err == nil && !connected(c) {
+		return overflow, errNoUser
+	}
+	return uid, err
+}
+
+// connected says that the other end has not reset the connection. It may have ended its direction.
+func connected(c net.Conn) (is bool) {
+	k, ok := c.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := k.SyscallConn()
+	if err != nil {
+		return false
+	}
+	err = raw.Control(func(fd uintptr) {
+		_, gone := unix.Getpeername(int(fd))
+		is = gone == nil
+	})
+	return is && err == nil
 }
 
 // ask sends the question, and reads what the kernel has answered by then.
@@ -143,7 +166,7 @@ func readAnswer(b []byte, asked uint32) ([]byte, error) {
 const (
 	diagRequest, diagAnswer, diagPeers = 56, 72, 36
 	diagRequestID, diagAnswerID        = 8, 4
-	diagUID, diagInode                 = 64, 68
+	diagState, diagUID, diagInode      = 1, 64, 68
 )
 
 // socketQuery asks for the socket of exactly these two addresses. The netlink packages ask by a
@@ -176,9 +199,9 @@ func newSocketQuery(from, to net.Addr) (*socketQuery, error) {
 
 // user reads the answer. Where there is no such connection the kernel may name the socket that
 // listens there, which has another peer; one that has closed has no inode, and its user is gone
-// with it.
+// with it; one that is about to connect has not sent what is to be read here.
 func (q *socketQuery) user(answer []byte) (uint32, error) {
-	if len(answer) < diagAnswer || !q.isOf(answer) || binary.NativeEndian.Uint32(answer[diagInode:]) == 0 {
+	if len(answer) < diagAnswer || !q.isOf(answer) || answer[diagState] == unix.BPF_TCP_SYN_SENT || binary.NativeEndian.Uint32(answer[diagInode:]) == 0 {
 		return overflow, errNoUser
 	}
 	return binary.NativeEndian.Uint32(answer[diagUID:]), nil

@@ -3,6 +3,7 @@ package listen
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 	"golang.org/x/sys/unix"
+
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/flow"
 )
 
 // pair is a connection, as its listener has it, and its other end.
@@ -32,7 +35,7 @@ func pair(t testing.TB, at string) (accepted, dialed net.Conn) {
 
 // between is a connection between two addresses that need not have one.
 type between struct {
-	net.Conn
+	*net.TCPConn
 
 	from, to net.Addr
 }
@@ -52,9 +55,9 @@ func TestTheKernelSaysWhoseConnectionItIs(t *testing.T) {
 		// The socket that listens there belongs to a user too, who is not the one that connects.
 		nobody := *dialed.LocalAddr().(*net.TCPAddr)
 		for nobody.Port = 1; nobody.Port < 20; nobody.Port++ {
-			uid, err = k.userOf(between{accepted, &nobody, accepted.LocalAddr()})
+			uid, err = k.userOf(between{accepted.(*net.TCPConn), &nobody, accepted.LocalAddr()})
 			require.ErrorIs(t, err, errNoUser)
-			uid2, err := k.userOf(between{accepted, accepted.LocalAddr(), &nobody}) // from the address that is listened at
+			uid2, err := k.userOf(between{accepted.(*net.TCPConn), accepted.LocalAddr(), &nobody}) // from the address that is listened at
 			require.ErrorIs(t, err, errNoUser)
 			require.EqualValues(t, overflow, uid, uid2)
 		}
@@ -86,7 +89,10 @@ func TestAnAnswerAboutAnotherConnectionIsNotTaken(t *testing.T) {
 	}
 	_, err = q.user(answer[:diagAnswer-1])
 	require.ErrorIs(t, err, errNoUser)
-	answer[diagInode] = 0
+	answer[diagState] = unix.BPF_TCP_SYN_SENT
+	_, err = q.user(answer)
+	require.ErrorIs(t, err, errNoUser, "it is about to connect")
+	answer[diagState], answer[diagInode] = 1, 0
 	_, err = q.user(answer)
 	require.ErrorIs(t, err, errNoUser)
 	_, err = newSocketQuery(&net.UnixAddr{}, &net.TCPAddr{})
@@ -204,4 +210,52 @@ func TestWhatAClientHasSaidIsNotWaitedFor(t *testing.T) {
 	require.NoError(t, accepted.Close())
 	_, err = said(accepted)
 	require.ErrorIs(t, err, net.ErrClosed)
+}
+
+// opener notes what first bytes its flows would have carried.
+type opener struct{ first chan string }
+
+func (o opener) Open(_ context.Context, _ flow.Target, first []byte) (Flow, error) {
+	o.first <- string(first)
+	return nil, flow.ErrRefused
+}
+
+// TestAPortThatAnotherUserHasByNowIsNotTheirs: whoever resets a connection frees its port. The one
+// who gets it next, maybe an allowed user, is not who has sent what is waiting on the first one.
+func TestAPortThatAnotherUserHasByNowIsNotTheirs(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"127.0.0.1:0", "[::1]:0"} {
+		o, over := opener{make(chan string, 2)}, make(chan Outcome, 2)
+		s, err := New(Config{
+			Faces: []Face{{Protocol: Forward, Network: "tcp", Address: at, Target: flow.Target{Host: "db", Port: 6379}}},
+			Users: Users{uint32(os.Getuid())}, Opener: o, Ended: func(out Outcome) { over <- out }, Log: zap.NewNop(),
+		})
+		require.NoError(t, err)
+		s.kernel.mu.Lock() // many connections are asked about
+		ctx, stop := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(ctx) }()
+		stranger, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addresses()[0].String())
+		require.NoError(t, err)
+		_, err = stranger.Write([]byte("FLUSHALL\r\n"))
+		require.NoError(t, err)
+		require.NoError(t, stranger.(*net.TCPConn).SetLinger(0))
+		require.NoError(t, stranger.Close())
+		next, err := (&net.Dialer{LocalAddr: stranger.LocalAddr()}).DialContext(t.Context(), "tcp", s.Addresses()[0].String())
+		require.NoError(t, err)
+		s.kernel.mu.Unlock()
+		outs := []Outcome{<-over, <-over}
+		if !errors.Is(outs[0].Failure, errNoUser) {
+			outs[0], outs[1] = outs[1], outs[0]
+		}
+		require.ErrorIs(t, outs[0].Failure, errNoUser, "the connection that was reset is nobody's")
+		require.EqualValues(t, overflow, outs[0].User)
+		require.ErrorIs(t, outs[1].Failure, flow.ErrRefused)
+		require.Empty(t, <-o.first, "the connection that is there has said nothing")
+		require.Empty(t, o.first)
+		require.NoError(t, next.Close())
+		stop()
+		require.NoError(t, <-served)
+		s.Drain(time.Second)
+	}
 }
