@@ -126,6 +126,11 @@ func (l *link) check() {
 	}
 	if owed {
 		_ = l.send(anyFlow) // whoever sends or reads next notices the error
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.reason == nil {
+			l.rearm()
+		}
 	}
 }
 

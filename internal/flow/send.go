@@ -101,6 +101,17 @@ func (l *link) seen(flow uint64) {
 	}
 }
 
+// acting has the peer learn of a seen before any reset: from here on the target gets what came with
+// the open, and must not get it from another connector again.
+func (l *link) acting() error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	if l.phase() != PhaseOpening {
+		return l.why(nil)
+	}
+	return l.owe(anyFlow, resultLater, frame{t: TypeSeen})
+}
+
 // result sends that of the present flow, with what has to come before it: now, or with the
 // target's first bytes if they come at once.
 func (l *link) result(code Code, now bool) error {

@@ -285,6 +285,10 @@ func (c *carried) carry(ctx context.Context, wait time.Duration) (down int64, co
 	// Before the result, after which the tunneler sends more. It fits in what the kernel keeps.
 	early, unsaid := len(c.first) > 0, error(nil)
 	if early {
+		if err := l.acting(); err != nil {
+			resetConn(conn)
+			return 0, true, err
+		}
 		unsaid = c.say(conn)
 	}
 	if err := l.result(CodeOK, !early); err != nil {
