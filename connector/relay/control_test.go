@@ -46,6 +46,15 @@ func TestHello(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "10.1.2.3", h.GetPrivateIp())
 	require.Equal(t, []string{"10.1.2.3:" + port, told.addr}, h.GetListenAddresses())
+
+	for _, all := range []string{"0.0.0.0:0", "[::]:0"} { // nobody can dial that
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", all)
+		require.NoError(t, err)
+		_, port, err = net.SplitHostPort(l.Addr().String())
+		require.NoError(t, err)
+		startConnector(t, ca, c.addr, func(c *relay.Config) { require.NoError(t, c.Listener.Close()); c.Listener = l })
+		require.Equal(t, []string{"127.0.0.1:" + port}, c.next(t).hello(t).GetListenAddresses(), all)
+	}
 }
 
 // agentSocket stands for a SPIRE agent's Workload API.

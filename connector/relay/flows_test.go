@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
@@ -132,14 +134,14 @@ func echoes(t *testing.T, c net.Conn, text string) {
 }
 
 // carrying is a connector that carries flows.
-func carrying(t *testing.T) (w *world, s *fakeStream, ended chan flow.End) {
+func carrying(t *testing.T, opts ...option) (w *world, s *fakeStream, ended chan flow.End) {
 	t.Helper()
 	ca := mtlstest.NewCA(t, td)
 	c := startController(t, ca, anyAddress, controllerID)
 	ended = make(chan flow.End, 64)
-	w = startConnector(t, ca, c.addr, func(c *relay.Config) {
+	w = startConnector(t, ca, c.addr, append(opts, func(c *relay.Config) {
 		c.Flows = func(relay.Reach, relay.RecordFlow) (relay.Carrier, error) { return loopback{ended}, nil }
-	})
+	})...)
 	s = c.next(t)
 	s.hello(t)
 	s.policy(t, 1, laptopID)
@@ -279,6 +281,34 @@ func TestAFlowConnectionOfWhoIsNotAdmittedIsCut(t *testing.T) {
 		of.Close(nil)
 	}
 	require.Error(t, err)
+}
+
+// TestATunnelerThatBreaksTheFlowProtocolAgainAndAgainFillsNoLog: the audit log counts each time.
+func TestATunnelerThatBreaksTheFlowProtocolAgainAndAgainFillsNoLog(t *testing.T) {
+	t.Parallel()
+	core, logs := observer.New(zap.WarnLevel)
+	w, s, _ := carrying(t, func(c *relay.Config) { c.Log, c.Timing.Refusals = zap.New(core), 100*time.Millisecond })
+	const times = 25
+	for range times {
+		c, of, err := w.flowConn(t, laptopID)
+		require.NoError(t, err)
+		_, err = c.Write(make([]byte, flow.HeaderSize)) // of type 0, which there is not
+		require.NoError(t, err)
+		require.NoError(t, c.SetReadDeadline(time.Now().Add(soon)))
+		_, err = io.ReadAll(c)
+		require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "it is cut")
+		of.Close(nil)
+	}
+	for total := uint64(0); total < times; {
+		for _, r := range s.until(t, "refusals", func(m *zerotrustv1.ConnectRequest) bool { return m.GetRefusals() != nil }).GetRefusals().GetRefusals() {
+			require.Equal(t, laptopID, r.GetSpiffeId())
+			require.Contains(t, r.GetReason(), "broke the flow protocol")
+			total += r.GetCount()
+		}
+	}
+	lines := logs.FilterMessage("tunneler broke the flow protocol, connection closed").Len()
+	require.GreaterOrEqual(t, lines, 10)
+	require.Less(t, lines, times/2+2)
 }
 
 // TestARevokedTunnelerOpensNothingOnALostSession: it is taken for new flows for seconds, and
