@@ -3,6 +3,7 @@ package policy_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -115,4 +116,72 @@ resources:
 	require.Equal(t, "a-star", ask("db.corp").ResourceID, "nobody carries it in the other")
 	online["a"] = false
 	require.Equal(t, "b-name", ask("db.corp").ResourceID)
+}
+
+// TestExplainDecidesWhereTheQuestionIs: in one network by what that has, its aliases and its
+// prefixes too; and an alias is one only for whom its name does not reach by itself.
+func TestExplainDecidesWhereTheQuestionIs(t *testing.T) {
+	t.Parallel()
+	b, ctx := newRulebook(t), t.Context()
+	_, err := b.Apply(ctx, read(t, `
+networks: [{id: a, prefixes: [10.1.0.0/16]}, {id: b}, {id: c}]
+resources:
+  - {id: a-db, network_id: a, hosts: [db.corp], ports: [5], alias: pg}
+  - {id: b-db, network_id: b, hosts: [db.corp], ports: [5]}
+  - {id: c-pg, network_id: c, hosts: [pg], ports: [5]}
+grants:
+  - {id: g, subject: tunneler/laptop, object: resource/b-db}
+`), ann)
+	require.NoError(t, err)
+	ask := func(q policy.Question, host, address string) policy.Answer {
+		t.Helper()
+		q.TunnelerID, q.Target = "laptop", access.Target{Host: host, Port: 5}
+		if address != "" {
+			q.Address = netip.MustParseAddr(address)
+		}
+		answer, err := b.Explain(ctx, q)
+		require.NoError(t, err)
+		return answer
+	}
+	in := func(network string) policy.Question { return policy.Question{NetworkID: network} }
+	require.Equal(t, "b-db", ask(in(""), "db.corp", "").ResourceID)
+	there := ask(in("a"), "db.corp", "")
+	require.Equal(t, access.NotGranted, there.Code, "the grant is of another network")
+	require.Equal(t, "a-db", there.ResourceID)
+	require.Equal(t, access.NoResource, ask(in("b"), "pg", "").Code, "the alias is of another network")
+	there = ask(in("c"), "pg", "")
+	require.Equal(t, "c-pg", there.ResourceID)
+	require.Equal(t, access.Target{Host: "pg", Port: 5}, there.Meant)
+	_, err = b.Explain(ctx, policy.Question{TunnelerID: "laptop", Target: access.Target{Host: "db.corp", Port: 5}, NetworkID: "none"})
+	require.ErrorIs(t, err, fleet.ErrNotFound)
+
+	_, err = b.CreateGrant(ctx, access.GrantText{Subject: "tunneler/laptop", Object: "resource/a-db"}, ann)
+	require.NoError(t, err)
+	require.Equal(t, access.Granted, ask(in("a"), "db.corp", "10.1.2.3").Code)
+	require.Equal(t, access.AddressOutside, ask(in("a"), "db.corp", "10.2.2.3").Code, "the network declares where it leads")
+	require.Equal(t, access.Granted, ask(in("b"), "db.corp", "10.2.2.3").Code)
+
+	require.Equal(t, "db.corp", ask(in(""), "pg", "").Meant.Host)
+	_, err = b.CreateGrant(ctx, access.GrantText{Subject: "tunneler/laptop", Object: "resource/c-pg"}, ann)
+	require.NoError(t, err)
+	there = ask(in(""), "pg", "")
+	require.Equal(t, "c-pg", there.ResourceID, "it is reached by its own name")
+	require.Equal(t, "pg", there.Meant.Host)
+}
+
+// revoked has a tunneler that was there.
+type revoked struct{ manyRules }
+
+func (revoked) TunnelersByID(context.Context, []string) ([]fleet.Tunneler, error) {
+	return []fleet.Tunneler{{Member: fleet.Member{RevokedAt: noon}}}, nil
+}
+
+// TestExplainSaysThatATunnelerWasRevoked: what its grants say is of nobody then.
+func TestExplainSaysThatATunnelerWasRevoked(t *testing.T) {
+	t.Parallel()
+	r := policy.NewRules(policy.RulesConfig{Store: revoked{manyRules{networks: 1, grants: 1}}, TrustDomain: td, Now: time.Now})
+	a, err := r.Explain(t.Context(), policy.Question{TunnelerID: "t0", Target: access.Target{Host: "db.corp", Port: 1}})
+	require.NoError(t, err)
+	require.True(t, a.Known)
+	require.False(t, a.Enrolled)
 }
