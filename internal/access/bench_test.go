@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/access"
 )
 
@@ -12,11 +14,12 @@ const many10k = 10_000
 
 // large has 10,000 resources and 10,000 grants: names, stars and prefixes of many lengths,
 // granted by id and by label. Each length of a prefix that there is costs an address about 50 ns.
-func large(b *testing.B) *access.Set {
+func large(b testing.TB) *access.Set {
 	b.Helper()
 	s := access.NewSet(td)
 	for i := range many10k {
-		hosts := []string{fmt.Sprintf("r%d.corp", i), fmt.Sprintf("*.r%d.dev.corp", i), fmt.Sprintf("10.%d.%d.%d/%d", i%256, i/256%256, i%7, 16+i%17), fmt.Sprintf("fd00:%x::/%d", i, 32+i%25*4)}
+		within := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i), byte(i >> 8), byte(i % 7)}), 16+i%17).Masked()
+		hosts := []string{fmt.Sprintf("r%d.corp", i), fmt.Sprintf("*.r%d.dev.corp", i), within.String(), fmt.Sprintf("fd00:%x::/%d", i, 32+i%25*4)}
 		r := resource(b, fmt.Sprintf("r%d", i), hosts...)
 		r.Labels = access.Labels{"env": fmt.Sprintf("e%d", i%50), "team": fmt.Sprintf("t%d", i%200), "tier": "web"}
 		s.PutResource(r)
@@ -30,6 +33,18 @@ func large(b *testing.B) *access.Set {
 		s.PutGrant(grant(b, fmt.Sprintf("g%d", i), subject, object))
 	}
 	return s
+}
+
+// TestDecisionsAmongMany are right, in the set that the benchmarks have.
+func TestDecisionsAmongMany(t *testing.T) {
+	t.Parallel()
+	s, c := large(t), caller("t7", "team=t9", "env=dev")
+	for to, want := range map[string]access.Code{
+		"r7.corp": access.Granted, "a.b.r7.dev.corp": access.Granted, "r8.corp": access.NotGranted, "a.b.c.d.e.f.corp": access.NoResource,
+		"10.7.0.7": access.Granted, "10.8.0.1": access.NotGranted, "2001:db8::1": access.NoResource,
+	} {
+		require.Equal(t, want, s.Decide(c, target(to), now).Code, to)
+	}
 }
 
 func BenchmarkDecide(b *testing.B) {

@@ -91,13 +91,12 @@ func earlier(a, b time.Time) time.Time {
 
 // decideHost finds the grant that holds longest among the most specific resources. Of
 // equals the first by id is taken, so that everybody who asks gets the same answer.
-func (s *Set) decideHost(c Caller, host Host, port uint16, now time.Time) (best Decision) {
+func (s *Set) decideHost(c Caller, host Host, port uint16, now time.Time) Decision {
 	w, err := identity.ParseWorkload(c.ID)
 	if err != nil || w.Kind != identity.KindTunneler || c.ID.TrustDomain() != s.td {
 		return Decision{Code: NoCaller}
 	}
-	best.Code = NoResource
-	proxy := ProxyProtocol("")
+	best, proxy := Decision{Code: NoResource}, ProxyProtocol("")
 	var room [4]Subject
 	subjects := s.subjectsOf(w, c.Labels, room[:0])
 	for _, p := range s.covering(host, port) {
@@ -105,16 +104,14 @@ func (s *Set) decideHost(c Caller, host Host, port uint16, now time.Time) (best 
 			continue
 		}
 		proxy = cmp.Or(proxy, p.ProxyProtocol)
-		best.takeBetter(&Decision{Code: NotGranted, ResourceID: p.ID})
+		best = better(best, Decision{Code: NotGranted, ResourceID: p.ID})
 		for _, object := range p.objects {
 			if s.objects[object] == 0 {
 				continue
 			}
 			for _, subject := range subjects {
-				grants := s.edges[edge{subject, object}]
-				for i := range grants {
-					d := grants[i].decide(p.ID, now)
-					best.takeBetter(&d)
+				for _, g := range s.edges[edge{subject, object}] {
+					best = better(best, g.decide(p.ID, now))
 				}
 			}
 		}
@@ -139,7 +136,7 @@ func (s *Set) subjectsOf(w identity.Workload, labels Labels, out []Subject) []Su
 }
 
 // decide says what a grant of a resource is worth now.
-func (g *Grant) decide(resource string, now time.Time) Decision {
+func (g Grant) decide(resource string, now time.Time) Decision {
 	d := Decision{ResourceID: resource, GrantID: g.ID}
 	until, holds, ended := g.Holds(now)
 	switch {
@@ -153,19 +150,19 @@ func (g *Grant) decide(resource string, now time.Time) Decision {
 	return d
 }
 
-// takeBetter keeps the better of two decisions: it allows, for longer; of two that refuse it is the
-// one that is nearer to a grant. Decisions are large, and each flow has a stack of its own, which
-// would have to grow for copies of them.
-func (d *Decision) takeBetter(b *Decision) {
-	if cmp.Or(
-		cmp.Compare(b.rank(), d.rank()), d.longer(b),
-		cmp.Compare(d.ResourceID, b.ResourceID), cmp.Compare(d.GrantID, b.GrantID),
-	) > 0 {
-		*d = *b
+// better of two decisions allows, for longer; of two that refuse it is the one that is
+// nearer to a grant.
+func better(a, b Decision) Decision {
+	if order := cmp.Or(
+		cmp.Compare(rank(b), rank(a)), longer(a, b),
+		cmp.Compare(a.ResourceID, b.ResourceID), cmp.Compare(a.GrantID, b.GrantID),
+	); order > 0 {
+		return b
 	}
+	return a
 }
 
-func (d *Decision) rank() int {
+func rank(d Decision) int {
 	switch d.Code { //nolint:exhaustive // no others are compared
 	case Granted:
 		return 4
@@ -179,15 +176,15 @@ func (d *Decision) rank() int {
 	return 0
 }
 
-// longer is before 0 if d lasts longer than b.
-func (d *Decision) longer(b *Decision) int {
+// longer is before 0 if a lasts longer than b.
+func longer(a, b Decision) int {
 	switch {
-	case d.Until.Equal(b.Until):
+	case a.Until.Equal(b.Until):
 		return 0
-	case d.Until.IsZero():
+	case a.Until.IsZero():
 		return -1
 	case b.Until.IsZero():
 		return 1
 	}
-	return b.Until.Compare(d.Until)
+	return b.Until.Compare(a.Until)
 }
