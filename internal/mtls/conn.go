@@ -227,13 +227,13 @@ func (c *Conn) Close(reason error) {
 	c.end(reason, c.socket.Close)
 }
 
-// CloseAfter is Close in a little while, in which what was just sent to a peer
-// that reads arrives.
+// CloseAfter is Close in a little while, in which the last words to a peer that reads
+// arrive. Call it before they are sent: the reason counts also when the peer hangs up on them.
 func (c *Conn) CloseAfter(d time.Duration, reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reason == nil && c.timer == nil {
-		c.pending = reason // also when the peer, which got the reason, hangs up first
+		c.pending = reason
 		c.timer = time.AfterFunc(d, func() { c.Close(reason) })
 	}
 }

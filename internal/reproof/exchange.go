@@ -273,7 +273,7 @@ func (e *exchange) refuse(reason error) error {
 	if e.refusedProof != nil {
 		e.refusedProof(refusalOn(e.conn, reason))
 	}
+	e.conn.CloseAfter(lastWords, reason) // first: a peer that hangs up on the verdict is not why
 	_ = e.send(refusedFrame(reason))
-	e.conn.CloseAfter(lastWords, reason)
 	return reason
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -83,6 +84,37 @@ func TestRotation(t *testing.T) {
 		require.Equal(t, reproof.Status{Refused: 1, Cut: 1}, l.far.Status())
 		require.Equal(t, 1, l.logs.FilterMessage("connection cut").Len())
 	})
+	bubble(t, "to one that is no good is why, whoever hangs up first", func(t *testing.T) {
+		ca := mtlstest.NewCA(t, td)
+		client, server := ca.Identity(ca.SVID(t, tunnelerID)), ca.Identity(ca.SVID(t, connectorID))
+		listener, opened := serve(t, newServer(server), server, grpc.ChainStreamInterceptor(hangsUp))
+		conn := dial(t, listener, client)
+		err := reproof.NewClient(client, nop()).Around(t.Context(), conn, func(ctx context.Context) error {
+			s, err := zerotrustv1.NewTunnelServiceClient(conn).Session(ctx)
+			require.NoError(t, err)
+			client.Swap(ca.SVID(t, tunnelerID, mtlstest.Expired()))
+			_, err = s.Recv()
+			return err
+		})
+		require.Error(t, err)
+		require.ErrorContains(t, (<-opened).Reason(), "expired", "not that the peer closed it")
+	})
+}
+
+// hangsUp has a client gone before the server goes on from its verdict.
+func hangsUp(srv any, s grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	return next(srv, hangingUp{s})
+}
+
+type hangingUp struct{ grpc.ServerStream }
+
+// SendMsg implements grpc.ServerStream.
+func (h hangingUp) SendMsg(m any) error {
+	err := h.ServerStream.SendMsg(m)
+	if r, ok := m.(*zerotrustv1.ProveResponse); ok && r.GetFrame().GetVerdict().GetReason() != "" {
+		<-mtls.ConnOf(h.Context()).Closed()
+	}
+	return err
 }
 
 func TestNeverReproved(t *testing.T) {
