@@ -13,8 +13,8 @@ import (
 
 func zapReason(err error) zap.Field { return zap.NamedError("reason", err) }
 
-// served is one connection of a tunneler. Its reader is serve; a flow has a second goroutine,
-// which connects to the target and then sends what that says.
+// served is one connection of a tunneler. A flow has two goroutines: the one that has read its open
+// connects to the target and then sends what that says, and another one is the reader from then on.
 type served struct {
 	acceptor *Acceptor
 	link     *link
@@ -30,10 +30,15 @@ type served struct {
 }
 
 // serve runs until the connection ends.
-func (s *served) serve() {
-	err := s.first()
+func (s *served) serve() { s.read(s.first()) }
+
+// read reads until the connection ends, or another goroutine does.
+func (s *served) read(err error) {
 	for err == nil {
 		err = s.next()
+	}
+	if errors.Is(err, errPassedOn) {
+		return
 	}
 	if c := s.flow; c != nil {
 		c.lose(err)
@@ -132,9 +137,13 @@ func (s *served) open(payload []byte) error {
 	}
 	s.flow = c
 	s.link.whenCut(c.lose) // the target is left at once, also when the tunneler does not read
-	s.acceptor.work.Go(func() { c.run(ctx, wait) })
-	return nil
+	s.acceptor.work.Go(func() { s.read(nil) })
+	c.run(ctx, wait)
+	return errPassedOn
 }
+
+// errPassedOn is of a reader that another one follows.
+var errPassedOn = errors.New("another goroutine reads")
 
 // seenAfter is how long a seen waits for the result, so that both go together: most targets are
 // near.

@@ -198,6 +198,26 @@ func (s *Server) Drain(limit time.Duration) {
 // accept serves one face.
 func (s *Server) accept(ctx context.Context, f face) error {
 	s.cfg.Log.Info("listening", zap.String("protocol", string(f.Protocol)), zap.Stringer("address", f.Addr()))
+	over := make(chan error, 1)
+	s.flows.Go(func() { s.follow(ctx, f, over) })
+	return <-over
+}
+
+// follow takes a connection and serves it, while another goroutine takes the next one: a
+// client waits for this one, and to hand it over would wake a thread.
+func (s *Server) follow(ctx context.Context, f face, over chan<- error) {
+	c, err := s.next(ctx, f)
+	if c == nil {
+		over <- err
+		return
+	}
+	s.flows.Go(func() { s.follow(ctx, f, over) })
+	defer func() { <-s.room }()
+	s.serve(s.life, f.Face, c) //nolint:contextcheck // flows outlive Serve
+}
+
+// next is the next connection for which there is room; nil at the end.
+func (s *Server) next(ctx context.Context, f face) (net.Conn, error) {
 	for {
 		c, err := f.Accept()
 		switch {
@@ -205,9 +225,9 @@ func (s *Server) accept(ctx context.Context, f face) error {
 			if err == nil {
 				_ = c.Close()
 			}
-			return nil
+			return nil, nil
 		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("%s at %s: %w", f.Protocol, f.Address, err)
+			return nil, fmt.Errorf("%s at %s: %w", f.Protocol, f.Address, err)
 		case err != nil: // of one connection, or no descriptor is left
 			s.cfg.Log.Warn("connection not accepted", zap.Error(err))
 			select {
@@ -218,10 +238,7 @@ func (s *Server) accept(ctx context.Context, f face) error {
 		}
 		select {
 		case s.room <- struct{}{}:
-			s.flows.Go(func() {
-				defer func() { <-s.room }()
-				s.serve(s.life, f.Face, c)
-			})
+			return c, nil
 		default:
 			reset(c)
 			s.cfg.Ended(Outcome{Protocol: f.Protocol, Failure: errFull})

@@ -103,7 +103,7 @@ func connected(c net.Conn) (is bool) {
 		return false
 	}
 	err = raw.Control(func(fd uintptr) {
-		_, gone := unix.Getpeername(int(fd))
+		_, gone := syscall.Getpeername(int(fd)) // unix's asks for the protocol too
 		is = gone == nil
 	})
 	return is && err == nil
