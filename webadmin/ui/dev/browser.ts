@@ -23,6 +23,14 @@ export const launch = () =>
     ],
   })
 
+/** Axe's own, and tooltips: each describes a button that is in a landmark. */
+const landmarks = 'dialog, [role=dialog], [role=alertdialog], svg, [role=tooltip]'
+
+function configure(regionMatcher: string) {
+  const { axe } = window as unknown as { axe: typeof Axe }
+  axe.configure({ checks: [{ id: 'region', options: { regionMatcher } }] })
+}
+
 const wide = { width: 1280, height: 800 }
 
 type Look = Pick<Scene, 'path' | 'size' | 'world' | 'act' | 'opener' | 'dialog' | 'reports'>
@@ -119,7 +127,10 @@ export class Onlooker {
     const arrived = () =>
       Promise.allSettled(document.getAnimations().flatMap((a) => (a instanceof CSSTransition ? [a.finished] : [])))
     await this.page.evaluate(arrived)
-    if (!(await this.page.evaluate(() => 'axe' in window))) await this.page.evaluate(axe)
+    if (!(await this.page.evaluate(() => 'axe' in window))) {
+      await this.page.evaluate(axe)
+      await this.page.evaluate(configure, landmarks)
+    }
     const runOnly = what === 'colours' ? ['color-contrast'] : undefined
     const found = await element.evaluate(async (root, only) => {
       const { axe } = window as unknown as { axe: typeof Axe }

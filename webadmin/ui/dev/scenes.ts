@@ -49,6 +49,7 @@ const asked = (name: string, path: string, opener: string, dialog: string, more:
 
 const menu = (item: string) =>
   each(press('Actions for Grace Hopper'), async (p) => {
+    await p.locator('[role=menu]:focus-within').waitFor() // a menu takes the focus after it is shown
     await p.getByRole('menuitem', { name: item }).focus()
     await p.keyboard.press('Enter')
   })

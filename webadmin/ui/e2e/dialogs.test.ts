@@ -2,7 +2,7 @@
 import { describe } from 'vitest'
 import { long, longer } from '../dev/long'
 import { dialogs } from '../dev/scenes'
-import { focused, held, inDialog, look } from './look'
+import { focused, held, inDialog, look, opened } from './look'
 
 describe('dialogs', () => {
   for (const scene of dialogs) {
@@ -31,6 +31,31 @@ describe('dialogs', () => {
       else await expect.poll(() => held(page)).toBe('')
     })
   }
+
+  look('Escape closes a dialog with the focus in a field for texts', { path: '/resources/db' }, async (v, expect) => {
+    await opened(v, 'Edit resource db')
+    const hosts = v.page.getByRole('dialog').getByLabel(/^Hosts/)
+    await hosts.focus()
+    expect(await hosts.getAttribute('aria-expanded')).not.toBe('true')
+    await v.page.keyboard.press('Escape')
+    await v.page.getByRole('dialog').waitFor({ state: 'detached' })
+  })
+
+  look('Escape closes the list of choices first, if there is one', { path: '/grants' }, async (v, expect) => {
+    const { page } = v
+    await opened(v, 'Create grant')
+    await page.getByLabel('All tunnelers with a label').check()
+    const label = page.getByRole('combobox', { name: /^Label of the tunnelers/ })
+    const choice = page.getByRole('option').first()
+    await label.pressSequentially('env')
+    await choice.waitFor()
+    await page.keyboard.press('Escape')
+    await choice.waitFor({ state: 'hidden' })
+    expect(await label.isVisible()).toBe(true)
+    await label.pressSequentially('=nothing-like-it')
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+  })
 
   look(
     'Escape closes the uppermost dialog only',

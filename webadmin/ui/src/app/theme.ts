@@ -11,6 +11,7 @@ import {
   Paper,
   Skeleton,
   Table,
+  TagsInput,
   Tooltip,
   type VariantColorsResolver,
 } from '@mantine/core'
@@ -114,6 +115,7 @@ export const theme = createTheme({
     NavLink: NavLink.extend({ defaultProps: { variant: 'light' } }),
     Skeleton: Skeleton.extend({ defaultProps: { radius: 'sm' } }),
     Table: Table.extend({ defaultProps: { verticalSpacing: 7, horizontalSpacing: 'sm', highlightOnHover: true } }),
+    TagsInput: TagsInput.extend({ defaultProps: { dropdownOpened: false } }), // free texts: there is no list to open
     Tooltip: Tooltip.extend({
       defaultProps: { withArrow: true, openDelay: 300, events: { hover: true, focus: true, touch: true } },
     }),

@@ -40,6 +40,13 @@ export function Dialog({ title, close, children, insists, ...rest }: DialogProps
 // The dialogs that are open, the uppermost last.
 const stack: object[] = []
 
+/** A menu or an open list of choices closes itself. A list without a choice is open but hidden: Escape is for the dialog. */
+function handlesEscape(e: Element) {
+  if (e.getAttribute('data-mantine-stop-propagation') !== 'true') return false
+  const list = e.getAttribute('aria-controls')
+  return !list || !!document.getElementById(list)?.getClientRects().length
+}
+
 /** Escape closes the uppermost dialog; Mantine would close all of them. */
 function useEscape(self: object, close?: () => void) {
   useEffect(() => {
@@ -52,8 +59,7 @@ function useEscape(self: object, close?: () => void) {
     'keydown',
     (e) => {
       if (e.key !== 'Escape' || e.isComposing || stack.at(-1) !== self) return
-      // An open list of choices handles Escape itself.
-      if (e.target instanceof Element && e.target.getAttribute('data-mantine-stop-propagation') === 'true') return
+      if (e.target instanceof Element && handlesEscape(e.target)) return
       close?.()
     },
     { capture: true },
