@@ -54,6 +54,18 @@ look('the labels of the charts are whole', { path: '/', size: { members: 10_000 
       )
     await page.locator('.recharts-cartesian-axis-tick-value').nth(9).waitFor()
     await expect.poll(cut, { message: `${width} px` }).toEqual([])
+    // A label beside its line has another distance to the next one.
+    const uneven = () =>
+      page.locator('.recharts-yAxis-tick-labels').evaluateAll((axes) =>
+        axes.map((a) => {
+          const at = [...a.querySelectorAll('.recharts-cartesian-axis-tick-value')].map(
+            (e) => e.getBoundingClientRect().y,
+          )
+          const gaps = at.slice(1).map((y, i) => Math.abs(y - (at[i] ?? 0)))
+          return at.length > 2 && Math.max(...gaps) - Math.min(...gaps) < 2 ? '' : `labels at ${at.join(', ')}`
+        }),
+      )
+    await expect.poll(uneven, { message: `${width} px` }).toEqual(['', '', ''])
   }
 })
 

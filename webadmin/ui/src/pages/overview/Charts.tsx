@@ -32,6 +32,9 @@ const axis = {
   gridColor: 'var(--line)',
 }
 
+// Half of the uppermost label is above its line: without this place it moves down, on the one below.
+const plain = { accessibilityLayer: false, margin: { top: 10, right: 5, bottom: 5, left: 5 } }
+
 /** The fleet over time, from the controller's memory, which begins when the controller started. */
 export default function Charts() {
   const [window, setWindow] = useState<Window>('1h')
@@ -89,7 +92,7 @@ export default function Charts() {
                 { name: 'tunnelers_online', label: 'Tunnelers', color: 'indigo.5' },
               ]}
               areaProps={{ isAnimationActive: false }}
-              areaChartProps={{ accessibilityLayer: false }}
+              areaChartProps={plain}
             />
           </Chart>
         </Section>
@@ -100,7 +103,7 @@ export default function Charts() {
               data={beats.bars}
               series={[{ name: 'n', label: 'Heartbeats', color: 'petrol.5' }]}
               barProps={{ isAnimationActive: false, radius: 2 }}
-              barChartProps={{ accessibilityLayer: false }}
+              barChartProps={plain}
             />
           </Chart>
         </Section>
@@ -111,7 +114,7 @@ export default function Charts() {
               data={rotations.bars}
               series={[{ name: 'n', label: 'Rotations', color: 'petrol.5' }]}
               barProps={{ isAnimationActive: false, radius: 2 }}
-              barChartProps={{ accessibilityLayer: false }}
+              barChartProps={plain}
             />
           </Chart>
         </Section>
