@@ -57,6 +57,16 @@ describe('dialogs', () => {
     await page.getByRole('dialog').waitFor({ state: 'detached' })
   })
 
+  look('the focus of a dialog itself is seen all around it', { path: '/grants' }, async (v, expect) => {
+    await opened(v, 'Withdraw grant everybody-intranet')
+    const outline = await v.page.getByRole('dialog').evaluate((e) => {
+      e.focus()
+      const { outlineStyle, outlineOffset } = getComputedStyle(e)
+      return outlineStyle === 'none' ? NaN : parseFloat(outlineOffset)
+    })
+    expect(outline, 'its header covers what is inside').toBeGreaterThanOrEqual(0)
+  })
+
   look(
     'Escape closes the uppermost dialog only',
     {
