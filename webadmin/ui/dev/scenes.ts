@@ -90,8 +90,11 @@ export const dialogs: Scene[] = [
   {
     name: 'grant-withdraw-refused',
     path: '/grants',
-    act: each(press('Withdraw grant everybody-intranet'), press('Withdraw grant'), (p) =>
-      p.getByText('A policy test would not hold').waitFor(),
+    act: each(
+      press('Withdraw grant everybody-intranet'),
+      (p) => p.locator('[role=dialog]:focus-within').waitFor(), // it takes the focus after it is shown
+      press('Withdraw grant'),
+      (p) => p.getByText('A policy test would not hold').waitFor(),
     ),
     opener: 'Withdraw grant everybody-intranet',
     dialog: 'Withdraw grant everybody-intranet',

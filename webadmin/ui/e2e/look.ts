@@ -26,10 +26,10 @@ export function look(name: string, scene: Look, act: (v: Onlooker, expect: Expec
   })
 }
 
-/** Opens a dialog by its button, without a mouse. */
+/** Opens a dialog by its button, without a mouse. It takes the focus after it is shown. */
 export async function opened(v: Onlooker, button: string) {
   await v.button(button).press('Enter')
-  await v.page.getByRole('dialog').waitFor()
+  await v.page.locator('[role=dialog]:focus-within').waitFor()
 }
 
 export const focused = (p: Page) =>
