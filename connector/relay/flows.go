@@ -20,8 +20,8 @@ import (
 // tunneler sent on it.
 var errFlowMisbehaved = errors.New("the tunneler broke the flow protocol")
 
-// Connections of one tunneler that are logged because it broke the protocol. The audit log counts
-// all of them.
+// Sessions of one tunneler, and so its flow connections, that are logged because it broke the
+// protocol. The audit log counts all of them.
 const misbehavedEvery, misbehavedBurst = 10 * time.Second, 10
 
 // newFlows takes the flows of those whom the policy admits.

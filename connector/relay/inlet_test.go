@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -67,6 +69,37 @@ func TestATunnelerIsCutForWhatNobodyMayRelay(t *testing.T) {
 			require.Empty(t, controller.streams, "the control stream is the first one")
 		})
 	}
+}
+
+// TestATunnelerThatBreaksTheSessionProtocolAgainAndAgainFillsNoLog: the audit log counts each
+// time.
+func TestATunnelerThatBreaksTheSessionProtocolAgainAndAgainFillsNoLog(t *testing.T) {
+	t.Parallel()
+	core, logs := observer.New(zap.WarnLevel)
+	ca := mtlstest.NewCA(t, td)
+	controller := startController(t, ca, anyAddress, controllerID)
+	w := startConnector(t, ca, controller.addr, func(c *relay.Config) { c.Log, c.Timing.Refusals = zap.New(core), 100*time.Millisecond })
+	s := controller.next(t)
+	s.policy(t, 1, laptopID)
+	s.applied(t, 1)
+	own := ca.Identity(ca.SVID(t, laptopID))
+	const times = 25
+	for range times {
+		sender, err := w.open(t, own, "laptop")
+		require.NoError(t, err)
+		require.NoError(t, sender.Send(&zerotrustv1.SessionRequest{Sequence: 1})) // without a heartbeat
+		requireStatus(t, sender.ends(t), codes.InvalidArgument, "")
+	}
+	for total := uint64(0); total < times; {
+		for _, r := range s.until(t, "refusals", func(m *zerotrustv1.ConnectRequest) bool { return m.GetRefusals() != nil }).GetRefusals().GetRefusals() {
+			require.Equal(t, laptopID, r.GetSpiffeId())
+			require.Equal(t, "the tunneler broke the session protocol", r.GetReason())
+			total += r.GetCount()
+		}
+	}
+	lines := logs.FilterMessage("tunneler broke the session protocol, session closed").Len()
+	require.GreaterOrEqual(t, lines, 10)
+	require.Less(t, lines, times/2+2)
 }
 
 // TestALongVersionOfOursIsClipped: the controller would refuse the hello, each time.

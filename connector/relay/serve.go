@@ -73,7 +73,10 @@ func (r *Relay) serveTunnelers(ctx context.Context) error {
 	proofs := reproof.NewServer(config)
 	r.proofs.Store(proofs)
 	server := grpc.NewServer(append(rpcauth.ServerOptions(Rules(), limits, log), proofs.Options(tlsConfig, mtls.Newcomers(r.cfg.Timing.FirstWords, r.policy.connected))...)...) //nolint:contextcheck // an RPC has a context of its own
-	sessions := &service{policy: r.policy, sessions: r.sessions, refused: r.refused, idle: r.cfg.Timing.SessionIdle, events: r.cfg.Events, flows: r.flows, log: log, stopping: ctx}
+	sessions := &service{
+		policy: r.policy, sessions: r.sessions, refused: r.refused, idle: r.cfg.Timing.SessionIdle, events: r.cfg.Events, flows: r.flows,
+		broken: sourcelimit.NewIdentities(misbehavedEvery, misbehavedBurst, time.Now), log: log, stopping: ctx,
+	}
 	checks := rpcauth.NewHealth(rpcauth.HealthConfig{
 		Services: []string{zerotrustv1.TunnelService_ServiceDesc.ServiceName}, Failing: r.failing, Admit: sessions.admit, Stopping: ctx.Done(),
 	})

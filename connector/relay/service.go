@@ -18,6 +18,7 @@ import (
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/logging"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/rpcauth"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/sourcelimit"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/topic"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/wire"
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
@@ -44,7 +45,8 @@ type service struct {
 	refused  *refusals
 	idle     time.Duration
 	events   Events
-	flows    *flow.Acceptor // nil: no flows
+	flows    *flow.Acceptor             // nil: no flows
+	broken   *sourcelimit.Keyed[string] // tunnelers whose misbehavior is logged
 	log      *zap.Logger
 	stopping context.Context //nolint:containedctx // the end of the program ends every stream, also one that never spoke
 	pumps    sync.WaitGroup
@@ -156,7 +158,9 @@ func (v *service) misbehaved(ctx context.Context, s *session, err error) {
 	default: // the tunneler left, or its connection did
 		return
 	}
-	logging.For(ctx, v.log).Warn("tunneler broke the session protocol, session closed", zap.Error(err))
+	if v.broken.AllowKey(s.caller.id.String()) { // one that comes again and again must not fill the log
+		logging.For(ctx, v.log).Warn("tunneler broke the session protocol, session closed", zap.Error(err))
+	}
 	v.refused.add(s.caller.id.String(), s.remote, errMisbehaved)
 }
 
