@@ -252,6 +252,7 @@ func (r *Relay) take(p *zerotrustv1.PolicyUpdate) error {
 	}
 	refused := r.policy.refusal()
 	t, err := r.policy.take(p)
+	r.ruled(t.rules)
 	if err != nil {
 		return err
 	}

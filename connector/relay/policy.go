@@ -104,6 +104,8 @@ type taken struct {
 	applied bool
 	// ask the controller for everything.
 	ask bool
+	// rules are those that came before it, and count now.
+	rules ruleset.Taken
 }
 
 // stream is called at the begin of each control stream and returns what to send to the
@@ -156,7 +158,11 @@ func (p *policy) take(in *zerotrustv1.PolicyUpdate) (t taken, err error) {
 	if r.Outcome != delta.Applied {
 		return t, nil
 	}
-	t.applied = true
+	t.applied, t.rules = true, p.rules.Commit()
+	if t.rules.Changed {
+		p.dirty = true
+		p.kick()
+	}
 	next := p.heading(in)
 	t.changed = len(r.Removed) > 0 || !p.snap.same(next) || p.set.Position().Digest != before.Digest
 	t.everybody = r.Whole

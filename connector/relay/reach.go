@@ -109,10 +109,9 @@ func (p *policy) takeRules(in *zerotrustv1.RulesUpdate) (ruleset.Taken, error) {
 	return t, err
 }
 
-// takeRules makes a message of rules effective, for flows to come and for those that are
-// open. An error ends the stream. What would have a policy passed over has rules passed over:
-// the policy of the same change comes behind them and says why, and all are asked for when
-// that is over.
+// takeRules takes a message of rules, which count with the policy that comes behind them. An error
+// ends the stream. What would have a policy passed over has rules passed over:
+// the policy of the same change says why, and all are asked for when that is over.
 func (r *Relay) takeRules(m *zerotrustv1.RulesUpdate) error {
 	r.applying.Lock()
 	defer r.applying.Unlock()
@@ -120,20 +119,39 @@ func (r *Relay) takeRules(m *zerotrustv1.RulesUpdate) error {
 		return nil
 	}
 	t, err := r.policy.takeRules(m)
-	if t.Changed && r.carrier != nil { // also if the rest of the message is wrong: what it took away is gone
-		if cut := r.carrier.Recheck(); cut > 0 {
-			r.log.Info("flows ended by a change of the rules", zap.Int("flows", cut))
-		}
-	}
+	r.ruled(t) // also if the message is wrong: what it took away is gone
 	if err != nil {
 		return err
-	}
-	if t.Faults != nil {
-		r.log.Warn("rules of the controller are not understood: what they could restrict is refused", zap.Error(t.Faults))
 	}
 	if t.Ask {
 		r.log.Warn("rules do not lead on from the applied ones, all of them are asked for", zap.Uint64("from", m.GetHeader().GetFrom()), zap.Uint64("to", m.GetHeader().GetTo()))
 		r.ask()
 	}
 	return nil
+}
+
+// ruled has a change of the rules count for the flows that are open.
+func (r *Relay) ruled(t ruleset.Taken) {
+	if t.Faults != nil {
+		r.log.Warn("rules of the controller are not understood: what they could restrict is refused", zap.Error(t.Faults))
+	}
+	if !t.Changed || r.carrier == nil {
+		return
+	}
+	if cut := r.carrier.Recheck(); cut > 0 {
+		r.log.Info("flows ended by a change of the rules", zap.Int("flows", cut))
+	}
+}
+
+// denyRules has those count for nothing that were taken away on a stream that has ended, before
+// the policy of that change.
+func (p *policy) denyRules() ruleset.Taken {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	changed := p.rules.Deny()
+	if changed {
+		p.dirty = true
+		p.kick()
+	}
+	return ruleset.Taken{Changed: changed}
 }

@@ -93,6 +93,7 @@ func (r *Relay) streamEnded() {
 	r.applying.Lock()
 	defer r.applying.Unlock()
 	r.policy.unlinked()
+	r.ruled(r.policy.denyRules())
 }
 
 // Refusal is why this connector refuses what its controller sends; nil if it takes it.

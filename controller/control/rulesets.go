@@ -93,17 +93,19 @@ func (r *rules) follow(stream grpc.ServerStream, td spiffeid.TrustDomain, shared
 }
 
 // update sends what leads to a snapshot. A connector that is in another network than before
-// has another digest than that has, so it is sent everything of it.
-func (f *followingRules) update(s *policy.Snapshot, connector string) error {
+// has another digest than that has, so it is sent everything of it. sent says that something
+// was: it counts with the policy that comes behind it.
+func (f *followingRules) update(s *policy.Snapshot, connector string) (sent bool, err error) {
 	if c, ok := s.Connectors.Get(connector); ok && (f.own.updates == nil || c.NetworkID != f.network) {
 		f.leave()
 		f.network = c.NetworkID
 		f.own.updates = f.of.join(f.network)
 	}
-	if err := f.shared.update(s, nil); err != nil || f.own.updates == nil {
-		return err
+	shared, own := f.shared.at, f.own.at
+	if err = f.shared.update(s, nil); err == nil && f.own.updates != nil {
+		err = f.own.update(s, nil)
 	}
-	return f.own.update(s, nil)
+	return f.shared.at != shared || f.own.at != own, err
 }
 
 // everything has all rules sent.

@@ -65,8 +65,10 @@ func (f *follower) until(t *testing.T, revision uint64) {
 			taken, err := f.rules.Take(m.GetRules())
 			require.NoError(t, err)
 			require.False(t, taken.Ask)
-			require.NoError(t, taken.Faults)
 			f.sizes = append(f.sizes, proto.Size(m))
+		}
+		if h := m.GetPolicy().GetHeader(); h.GetPart() > 0 && h.GetPart() == h.GetParts() {
+			require.NoError(t, f.rules.Commit().Faults)
 		}
 		if m.GetPolicy().GetHeader().GetTo() >= revision {
 			return

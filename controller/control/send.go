@@ -28,10 +28,12 @@ func (t *conversation) sendPolicy() error {
 	if t.recall != nil {
 		return nil
 	}
-	// The rules before the policy: whoever says that it applied a revision has taken its rules.
-	if err := t.rules.update(snapshot, t.c.ID); err != nil {
+	// The rules before the policy, with which they count.
+	sent, err := t.rules.update(snapshot, t.c.ID)
+	if err != nil {
 		return err
 	}
+	t.policy.again = t.policy.again || sent
 	return t.policy.update(snapshot, t.s.Endpoints().ControlPlane)
 }
 

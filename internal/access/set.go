@@ -118,6 +118,14 @@ func Objects(r Resource) []Object {
 	return out
 }
 
+// Withhold has no grant count for a resource until it is put again. It still guards what it
+// covers.
+func (s *Set) Withhold(id string) {
+	if p, ok := s.resources[id]; ok {
+		p.objects = nil
+	}
+}
+
 // RemoveResource removes a resource, if it is there.
 func (s *Set) RemoveResource(id string) {
 	p, ok := s.resources[id]

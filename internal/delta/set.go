@@ -89,6 +89,10 @@ func (s *Set[E]) Restore(timeline, at uint64, entries []E) {
 // Position is what to send at the begin of a stream.
 func (s *Set[E]) Position() Position { return s.at }
 
+// Complete says that the set is what the sender said last: no part is to come, and everything was
+// not asked for.
+func (s *Set[E]) Complete() bool { return s.begun == nil && !s.asked }
+
 // Len is the number of entries.
 func (s *Set[E]) Len() int { return len(s.members) }
 

@@ -12,6 +12,7 @@
 // holds a lock, for reading while they decide. Nothing here starts a goroutine or does I/O.
 //
 // Invariants: a rule that is not understood never allows more than the others do without
-// it; what was removed is gone, whatever the other set says next; Rules are the same in
+// it; what is allowed was allowed by all the rules that there were at one time; what was removed
+// allows nothing, whether the rest of the change arrives or not; Rules are the same in
 // whatever order their rules came.
 package ruleset

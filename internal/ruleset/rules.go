@@ -73,6 +73,20 @@ func (r *Rules) Remove(in Scope, key string) {
 	}
 }
 
+// deny has a rule count for nothing that allows. It says whether the rule was there.
+func (r *Rules) deny(in Scope, key string) bool {
+	if _, ok := r.raw[in][key]; !ok {
+		return false
+	}
+	switch kind, id, _ := strings.Cut(key, "/"); kind + "/" {
+	case kindGrant, kindTunneler:
+		r.Remove(in, key)
+	case kindResource:
+		r.access.Withhold(id)
+	}
+	return true
+}
+
 // settle has the rule of a key count that is there. A grant whose object is another one
 // moves from one set to the other, and is in both or in none for a moment.
 func (r *Rules) settle(key string) error {

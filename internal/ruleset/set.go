@@ -9,10 +9,14 @@ import (
 	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
-// Set is Rules at the receiving end of a stream.
+// Set is Rules at the receiving end of a stream. What arrives counts from Commit on, of both sets
+// at once: a label that passes from one tunneler to another in the one set, while a grant of it
+// ends in the other, would else allow for a moment what is allowed neither before nor after.
 type Set struct {
 	*Rules
 	sets [scopes]*delta.Set[Rule]
+	news [scopes]map[string]struct{} // keys that arrived since the last Commit
+	at   [scopes]Kept                // the positions of the Rules
 }
 
 // NewSet returns a Set without rules and positions.
@@ -20,11 +24,12 @@ func NewSet(td spiffeid.TrustDomain) *Set {
 	s := &Set{Rules: NewRules(td)}
 	for scope := range s.sets {
 		s.sets[scope] = delta.NewSet(delta.Config[Rule]{Key: func(r Rule) string { return r.Key }, Digest: Rule.Digest})
+		s.news[scope] = map[string]struct{}{}
 	}
 	return s
 }
 
-// Position is what to send at the begin of a stream.
+// Position is what to send at the begin of a stream: of what arrived.
 func (s *Set) Position(of Scope) delta.Position { return s.sets[of].Position() }
 
 // Stream is called at the begin of each stream; see delta.Set.
@@ -37,20 +42,23 @@ func (s *Set) Stream() {
 // Forget gives up the positions, so that any full update is taken next. The rules stay
 // until then.
 func (s *Set) Forget() {
-	for _, set := range s.sets {
+	for scope, set := range s.sets {
 		set.Forget()
+		s.at[scope] = Kept{}
 	}
 }
 
 // Clear gives up everything.
 func (s *Set) Clear() {
 	s.Rules.Clear()
-	for _, set := range s.sets {
+	for scope, set := range s.sets {
 		set.Clear()
+		clear(s.news[scope])
+		s.at[scope] = Kept{}
 	}
 }
 
-// Taken is what a message did.
+// Taken is what a message or a Commit did.
 type Taken struct {
 	// Changed says that a decision may be another one than before.
 	Changed bool
@@ -60,8 +68,8 @@ type Taken struct {
 	Faults error
 }
 
-// Take takes the next message that arrived. Errors: ErrMalformed, and those of
-// delta.Set.Take.
+// Take takes the next message that arrived. It changes no decision, unless the message does not
+// fit: then what it removes is denied at once. Errors: ErrMalformed, and those of delta.Set.Take.
 func (s *Set) Take(m *zerotrustv1.RulesUpdate) (t Taken, err error) {
 	in, h := Network, m.GetHeader()
 	if m.GetShared() {
@@ -80,28 +88,67 @@ func (s *Set) Take(m *zerotrustv1.RulesUpdate) (t Taken, err error) {
 		Removals: m.GetRemovals(), Upserts: upserts,
 	})
 	for _, key := range r.Removed {
-		s.Remove(in, key)
-	}
-	t = Taken{Ask: r.Outcome == delta.Ask, Changed: len(r.Removed) > 0 || len(r.Upserted) > 0 || r.Whole}
-	if err != nil {
-		return t, err
-	}
-	var faults []error
-	if r.Whole {
-		for key := range s.raw[in] {
-			if _, ok := set.Get(key); !ok {
-				s.Remove(in, key)
-			}
-		}
-		for _, rule := range set.All() {
-			faults = append(faults, s.Put(in, rule))
-		}
+		s.news[in][key] = struct{}{}
 	}
 	for _, rule := range r.Upserted {
-		faults = append(faults, s.Put(in, rule))
+		s.news[in][rule.Key] = struct{}{}
+	}
+	if r.Whole {
+		for key := range s.raw[in] {
+			s.news[in][key] = struct{}{}
+		}
+		for key := range set.All() {
+			s.news[in][key] = struct{}{}
+		}
+	}
+	t.Ask = r.Outcome == delta.Ask
+	if err != nil || t.Ask || r.Outcome == delta.Waiting {
+		t.Changed = s.Deny()
+	}
+	return t, err
+}
+
+// Commit has all that arrived count, unless some of it is still to come.
+func (s *Set) Commit() (t Taken) {
+	for _, set := range s.sets {
+		if !set.Complete() {
+			return t
+		}
+	}
+	for scope := range s.sets { // what has moved to the other set counts there
+		for key := range s.news[scope] {
+			t.Changed = true
+			if _, ok := s.sets[scope].Get(key); !ok {
+				s.Remove(Scope(scope), key)
+			}
+		}
+	}
+	var faults []error
+	for scope, set := range s.sets {
+		for key := range s.news[scope] {
+			if rule, ok := set.Get(key); ok {
+				faults = append(faults, s.Put(Scope(scope), rule))
+			}
+		}
+		clear(s.news[scope])
+		at := set.Position()
+		s.at[scope] = Kept{Timeline: at.Timeline, At: at.At}
 	}
 	t.Faults = errors.Join(faults...)
-	return t, nil
+	return t
+}
+
+// Deny has the removals count that arrived, for when the rest of the change may be late. A
+// resource that is removed still guards what it covers, and nobody reaches it.
+func (s *Set) Deny() (changed bool) {
+	for scope, set := range s.sets {
+		for key := range s.news[scope] {
+			if _, ok := set.Get(key); !ok && s.deny(Scope(scope), key) {
+				changed = true
+			}
+		}
+	}
+	return changed
 }
 
 // Kept is what a Set keeps over a restart.
@@ -112,12 +159,11 @@ type Kept struct {
 	Rules [][]byte `json:"rules"`
 }
 
-// Keep returns what to keep of a set.
+// Keep returns what to keep of a set: what counts.
 func (s *Set) Keep(of Scope) Kept {
-	at := s.Position(of)
-	k := Kept{Timeline: at.Timeline, At: at.At}
-	for _, r := range s.sets[of].All() {
-		k.Rules = append(k.Rules, r.Raw)
+	k := s.at[of]
+	for _, raw := range s.raw[of] {
+		k.Rules = append(k.Rules, raw)
 	}
 	return k
 }
@@ -129,6 +175,7 @@ func (s *Set) Restore(of Scope, k Kept) error {
 		return err
 	}
 	s.sets[of].Restore(k.Timeline, k.At, rules)
+	s.at[of] = Kept{Timeline: k.Timeline, At: k.At}
 	for _, r := range rules {
 		_ = s.Put(of, r) // said when it came
 	}

@@ -1,6 +1,7 @@
 package ruleset_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -90,11 +91,13 @@ func update(shared bool, from, to uint64, there []ruleset.Rule, removals []strin
 	return m
 }
 
+// take takes a message, and has it count.
 func take(t *testing.T, s *ruleset.Set, m *zerotrustv1.RulesUpdate) ruleset.Taken {
 	t.Helper()
 	taken, err := s.Take(m)
 	require.NoError(t, err)
-	return taken
+	counts := s.Commit()
+	return ruleset.Taken{Changed: taken.Changed || counts.Changed, Ask: taken.Ask, Faults: errors.Join(taken.Faults, counts.Faults)}
 }
 
 func code(s interface {
@@ -132,19 +135,115 @@ func TestAChangeOfEitherSetDecidesAtOnce(t *testing.T) {
 // TestARemovalActsWhateverBecomesOfItsUpdate, and an addition does not.
 func TestARemovalActsWhateverBecomesOfItsUpdate(t *testing.T) {
 	t.Parallel()
-	s := ruleset.NewSet(td)
-	db, g := resource(t, "db", "db.corp"), grant(t, "g", "tunneler/laptop", "resource/db")
-	take(t, s, update(false, 0, 5, []ruleset.Rule{db, g}, nil, db, g))
 	wide := resource(t, "wide", "*.corp")
-	taken := take(t, s, update(false, 4, 6, nil, []string{g.Key}, wide))
-	require.True(t, taken.Ask)
-	require.True(t, taken.Changed)
-	require.Equal(t, access.NotGranted, code(s, "db.corp"))
-	require.Equal(t, access.NoResource, code(s, "web.corp"))
+	for name, of := range map[string]func(db, g, dev ruleset.Rule) string{
+		"a grant":                 func(_, g, _ ruleset.Rule) string { return g.Key },
+		"the label of a tunneler": func(_, _, dev ruleset.Rule) string { return dev.Key },
+		"the resource of a grant": func(db, _, _ ruleset.Rule) string { return db.Key },
+	} {
+		for _, fits := range []bool{false, true} {
+			s := ruleset.NewSet(td)
+			db, g, dev := resource(t, "db", "db.corp"), grant(t, "g", "label/team=dev", "resource/db"), labelled(t, "laptop", access.Labels{"team": "dev"})
+			take(t, s, update(false, 0, 5, []ruleset.Rule{db, g, dev}, nil, db, g, dev))
+			require.Equal(t, access.Granted, code(s, "db.corp"))
+			m := update(false, 4, 6, nil, []string{of(db, g, dev)}, wide)
+			if fits {
+				m.Header.From, m.Header.Parts = 5, 2
+			}
+			taken := take(t, s, m)
+			if require.Equal(t, fits, !taken.Ask); fits {
+				require.Equal(t, access.Granted, code(s, "db.corp"), "the rest is to come")
+				require.True(t, s.Deny(), "it does not come")
+			} else {
+				require.True(t, taken.Changed)
+			}
+			require.Equal(t, access.NotGranted, code(s, "db.corp"), name)
+			require.Equal(t, access.NoResource, code(s, "web.corp"))
 
-	m := update(false, 5, 7, nil, []string{db.Key})
-	m.Header.Parts = 2
-	require.Equal(t, access.NoResource, func() access.Code { take(t, s, m); return code(s, "db.corp") }(), "before the last part")
+			// What is kept meanwhile has no position of what is still to come.
+			require.Equal(t, uint64(5), s.Keep(ruleset.Network).At)
+			take(t, s, update(false, 0, 7, []ruleset.Rule{db, g, dev}, nil, db, g, dev))
+			require.Equal(t, access.Granted, code(s, "db.corp"))
+			require.Equal(t, uint64(7), s.Keep(ruleset.Network).At)
+		}
+	}
+}
+
+// TestWhatIsRemovedStillGuards until the rest of its update is there: a wider resource would decide.
+func TestWhatIsRemovedStillGuards(t *testing.T) {
+	t.Parallel()
+	s := ruleset.NewSet(td)
+	wide, all := resource(t, "wide", "*.corp"), grant(t, "all", "tunneler/laptop", "resource/wide")
+	vault, other := resource(t, "vault", "vault.corp"), resource(t, "other", "vault.corp")
+	take(t, s, update(false, 0, 5, []ruleset.Rule{wide, all, vault}, nil, wide, all, vault))
+	require.Equal(t, access.NotGranted, code(s, "vault.corp"))
+	m := update(false, 5, 6, []ruleset.Rule{wide, all, other}, []string{vault.Key}, other)
+	for name, change := range map[string]func(h *zerotrustv1.UpdateHeader){
+		"the first of two parts": func(h *zerotrustv1.UpdateHeader) { h.Parts = 2 },
+		"from elsewhere":         func(h *zerotrustv1.UpdateHeader) { h.From = 4 },
+		"another digest":         func(h *zerotrustv1.UpdateHeader) { h.Digest = make([]byte, delta.Size) },
+	} {
+		odd := proto.Clone(m).(*zerotrustv1.RulesUpdate) //nolint:forcetypeassert // of its type
+		change(odd.GetHeader())
+		take(t, s, odd)
+		require.Equal(t, access.NotGranted, code(s, "vault.corp"), name)
+		require.Equal(t, access.Granted, code(s, "web.corp"), name)
+	}
+	take(t, s, update(false, 0, 7, []ruleset.Rule{wide, all}, nil, wide, all))
+	require.Equal(t, access.Granted, code(s, "vault.corp"), "it is gone")
+}
+
+// TestASwapAllowsWhatWasAllowedOrIs, and nothing between: neither order of the messages
+// of the two sets would be right for the way there and for the way back.
+func TestASwapAllowsWhatWasAllowedOrIs(t *testing.T) {
+	t.Parallel()
+	db := resource(t, "db", "db.corp")
+	dev, ops := labelled(t, "laptop", access.Labels{"team": "dev"}), labelled(t, "laptop", access.Labels{"team": "ops"})
+	forDev, forOps := grant(t, "g", "label/team=dev", "resource/db"), grant(t, "g", "label/team=ops", "resource/db")
+	for _, sharedFirst := range []bool{false, true} {
+		s := ruleset.NewSet(td)
+		take(t, s, update(false, 0, 5, []ruleset.Rule{db, forOps}, nil, db, forOps))
+		take(t, s, update(true, 0, 5, []ruleset.Rule{dev}, nil, dev))
+		at := uint64(5)
+		swap := func(labels, g ruleset.Rule) {
+			both := []*zerotrustv1.RulesUpdate{update(true, at, at+1, []ruleset.Rule{labels}, nil, labels), update(false, at, at+1, []ruleset.Rule{db, g}, nil, g)}
+			if at++; !sharedFirst {
+				slices.Reverse(both)
+			}
+			for _, m := range both {
+				require.Equal(t, access.NotGranted, code(s, "db.corp"))
+				taken, err := s.Take(m)
+				require.NoError(t, err)
+				require.False(t, taken.Changed)
+			}
+			require.Equal(t, access.NotGranted, code(s, "db.corp"))
+			require.True(t, s.Commit().Changed)
+			require.Equal(t, access.NotGranted, code(s, "db.corp"))
+			require.False(t, s.Commit().Changed)
+		}
+		swap(ops, forDev)
+		swap(dev, forOps)
+	}
+}
+
+// TestWhatIsKeptIsOfOneTime: a program that ends between the messages of the two sets begins with
+// what was, and continues from there.
+func TestWhatIsKeptIsOfOneTime(t *testing.T) {
+	t.Parallel()
+	s, again := ruleset.NewSet(td), ruleset.NewSet(td)
+	db, dev, ops := resource(t, "db", "db.corp"), labelled(t, "laptop", access.Labels{"team": "dev"}), labelled(t, "laptop", access.Labels{"team": "ops"})
+	g := grant(t, "g", "label/team=ops", "resource/db")
+	take(t, s, update(false, 0, 5, []ruleset.Rule{db, g}, nil, db, g))
+	take(t, s, update(true, 0, 5, []ruleset.Rule{dev}, nil, dev))
+	_, err := s.Take(update(true, 5, 6, []ruleset.Rule{ops}, nil, ops))
+	require.NoError(t, err)
+	for _, scope := range []ruleset.Scope{ruleset.Network, ruleset.Shared} {
+		require.NoError(t, again.Restore(scope, s.Keep(scope)))
+		require.Equal(t, uint64(5), again.Position(scope).At)
+	}
+	require.Equal(t, access.NotGranted, code(again, "db.corp"))
+	take(t, again, update(true, 5, 6, []ruleset.Rule{ops}, nil, ops))
+	require.Equal(t, access.Granted, code(again, "db.corp"))
 }
 
 // TestAWholeSetReplacesWhatWas, of its own set only.
@@ -372,8 +471,9 @@ func FuzzTake(f *testing.F) {
 		if rules[0].Key == rules[1].Key {
 			rules = rules[1:]
 		}
-		taken, err := s.Take(update(shared, 0, 1, rules, nil, rules...))
+		_, err = s.Take(update(shared, 0, 1, rules, nil, rules...))
 		require.NoError(t, err)
+		taken := s.Commit()
 		if s.Obscure() > 0 {
 			require.Error(t, taken.Faults)
 			require.Equal(t, access.NotUnderstood, code(s, "db.corp"))

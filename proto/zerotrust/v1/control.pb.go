@@ -1954,7 +1954,8 @@ func (x *PolicyTunneler) GetHostId() string {
 
 // RulesUpdate is a change of what tunnelers may reach through a connector, or all of it.
 // There are two sets, which have positions of their own: the rules that count in all
-// networks, and those of the connector's network. What no rule allows is refused.
+// networks, and those of the connector's network. What no rule allows is refused. What came
+// of both counts with the policy that comes behind it, at once.
 type RulesUpdate struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Header *UpdateHeader          `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
