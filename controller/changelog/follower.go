@@ -53,21 +53,31 @@ func NewFollower(cfg Config) *Follower {
 	return &Follower{cfg: cfg, pulse: make(health.Pulse)}
 }
 
-// CatchUp has the Reader take everything that was committed before the call.
+// again is how often what is committed while the Reader reads is read before it settles: a
+// store that is written to all the time must not keep it from that.
+const again = 16
+
+// CatchUp has the Reader take everything that was committed before the call. What was committed
+// since comes along: the Reader may have read some rows of a transaction and others of before it.
 func (f *Follower) CatchUp(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.catchUp(ctx); err != nil {
-		return err
+	for range again {
+		to, err := f.cfg.Log.ChangePosition(ctx)
+		if err != nil {
+			return fmt.Errorf("position of the change log: %w", err)
+		}
+		if to == f.at && !f.syncDue() {
+			break
+		}
+		if err := f.catchUp(ctx, to); err != nil {
+			return err
+		}
 	}
 	return f.cfg.Reader.Settled(ctx)
 }
 
-func (f *Follower) catchUp(ctx context.Context) error {
-	to, err := f.cfg.Log.ChangePosition(ctx)
-	if err != nil {
-		return fmt.Errorf("position of the change log: %w", err)
-	}
+func (f *Follower) catchUp(ctx context.Context, to uint64) error {
 	if f.syncDue() || to < f.at { // a log that is shorter than before is another one
 		return f.sync(ctx, to)
 	}
