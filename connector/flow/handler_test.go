@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -548,4 +549,25 @@ func TestByDefaultAHandlerDialsTheNetworkOfThisHost(t *testing.T) {
 	require.Equal(t, int64(3), w.records[0].Up)
 	require.Equal(t, int64(4), w.records[0].Down)
 	require.False(t, w.records[0].Ended.Before(w.records[0].Opened))
+}
+
+// TestWhatAResourceCanNameCanBeAskedFor, and nothing else: explain would else promise what no
+// connector does.
+func TestWhatAResourceCanNameCanBeAskedFor(t *testing.T) {
+	t.Parallel()
+	label := strings.Repeat("a", 63)
+	for _, text := range []string{
+		"db", "db.corp", "DB.corp.", "nas.3rd", "x.7f", "10.0.0.1", "::ffff:10.0.0.1", "fd00::1", "fe80::1%eth0", "127.1", "0x7f.1", "x.0x7f", "x.0x", "x.0x7g", "x.010", "1",
+		"a_b.corp", "_sip._tcp.corp", "-a.corp", "a-.corp", "a..b", ".", "", "a b", "b\u00fccher.corp", "*.corp", "x." + label, "x.a" + label,
+		strings.Join([]string{label, label, label, label[:61]}, "."), strings.Join([]string{label, label, label, label[:62]}, "."), "10.0.0.0/8", "db:1",
+	} {
+		host, err := access.ParseHost(text)
+		asked, refused := transport.NewTarget(host.String(), 1)
+		if require.Equal(t, err == nil, refused == nil, text); err == nil {
+			require.Equal(t, host.String(), asked.Host)
+		}
+		if _, refused := transport.NewTarget(text, 1); err != nil {
+			require.Error(t, refused, text)
+		}
+	}
 }

@@ -75,10 +75,17 @@ func checkName(name string) error {
 		}
 		last = label
 	}
-	if last[0] >= '0' && last[0] <= '9' {
+	if isNumber(last) {
 		return fmt.Errorf("%w: host %q is neither a name nor an address", ErrMalformed, name)
 	}
 	return nil
+}
+
+// isNumber says whether inet_aton reads this as the last part of an address, or almost: as
+// internal/access does, by which names of resources are read.
+func isNumber(label string) bool {
+	digits, hex := strings.CutPrefix(label, "0x")
+	return strings.TrimFunc(digits, func(r rune) bool { return r >= '0' && r <= '9' || hex && r >= 'a' && r <= 'f' }) == ""
 }
 
 // AppendOpen appends the payload of an open, with the first bytes of its client.
