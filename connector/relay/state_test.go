@@ -3,16 +3,21 @@ package relay_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/connector/relay"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/controltest"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/delta"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/mtls/mtlstest"
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/witness"
+	zerotrustv1 "github.com/sathiyaseelank-dot/grpccontroller/proto/zerotrust/v1"
 )
 
 // saves notes which files could not be written.
@@ -87,6 +92,40 @@ func TestAConnectorWorksWithoutItsStateDirectory(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, f.Checkpoint)
 	require.NoError(t, session.beat())
+}
+
+// TestAKeptPolicyThatNamesWhoIsNoTunnelerIsNotUsed: what is in the file is checked as what a
+// controller sends, and admits as before if it is good.
+func TestAKeptPolicyThatNamesWhoIsNoTunnelerIsNotUsed(t *testing.T) {
+	t.Parallel()
+	ca, dir := mtlstest.NewCA(t, td), t.TempDir()
+	c := startController(t, ca, anyAddress, controllerID)
+	w := startConnector(t, ca, c.addr, withState(dir))
+	s, since := c.next(t), time.Now().Add(-time.Hour).Truncate(time.Second)
+	s.sendPolicy(t, 1, &zerotrustv1.PolicyUpdate{IssuedAt: timestamppb.Now()}, &zerotrustv1.PolicyTunneler{SpiffeId: laptopID, SvidNotBefore: timestamppb.New(since)})
+	s.applied(t, 1)
+	w.stop()
+	path := filepath.Join(dir, "policy.json")
+	good, err := os.ReadFile(path)
+	require.NoError(t, err)
+
+	// The digest that it says is that of the controller, so nothing comes again.
+	w = startConnector(t, ca, c.addr, withState(dir))
+	at := c.next(t).hello(t).GetPolicy()
+	require.Equal(t, uint64(1), at.GetAt())
+	require.Equal(t, (delta.Digest{}).Add(delta.Tunneler(laptopID, "", since.Unix())).Bytes(), at.GetDigest())
+	w.attach(t, "laptop")
+	w.stop()
+	c.stop()
+
+	for _, wrong := range []string{"spiffe://mycorp.internal/connector/gw", "spiffe://other.internal/tunneler/laptop", "laptop", ""} {
+		require.NoError(t, os.WriteFile(path, []byte(strings.ReplaceAll(string(good), laptopID, wrong)), 0o600))
+		w = startConnector(t, ca, c.addr, withState(dir), again(time.Millisecond))
+		require.Error(t, w.relay.PolicyReady(t.Context()), wrong)
+		_, err := w.attempt(t, ca.Identity(ca.SVID(t, laptopID)), "laptop")
+		requireStatus(t, err, codes.Unavailable, "")
+		w.stop()
+	}
 }
 
 // TestAMissingFileIsNoResetWhereNoneCouldBeWritten: who can fill the disk of a

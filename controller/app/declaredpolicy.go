@@ -51,6 +51,9 @@ func readDeclaredPolicy(d config.Declared) (out declaredPolicy, err error) {
 	if err != nil {
 		return out, fmt.Errorf("declared.policy_prune: %w", err)
 	}
+	if out.Document.Empty() { // as of a disk that was full, or a volume that is not there
+		return out, fmt.Errorf("declared.policy_path: %s is empty, and declared.policy_prune would have everything deleted that carries %s: write what is to stay, or take policy_prune away", d.PolicyPath, label)
+	}
 	out.Prune = &label
 	return out, nil
 }

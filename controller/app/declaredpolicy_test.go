@@ -97,6 +97,14 @@ func TestADeclaredPolicyPrunesOnlyByTheLabelThatIsDeclared(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"network/default", "network/lab", "resource/store", "grant/developers", "policy-test/dev"}, ids(t, w))
 	require.Subset(t, declaredEvents(t, w), []string{"resource.delete resource/shop", "grant.delete grant/dev"})
+	there := ids(t, w)
+	for _, nothing := range []string{"", "# cut off\n", "resources: []\n"} {
+		_, err = declaring(t, w, nothing, "app=shop")
+		require.ErrorContains(t, err, "is empty", "a file that was lost deletes nothing")
+		require.Equal(t, there, ids(t, w))
+	}
+	_, err = declaring(t, w, "", "")
+	require.NoError(t, err)
 }
 
 // TestADeclaredPolicyThatCannotBeAppliedStopsTheStart, and nothing of it is kept, nor of what

@@ -63,6 +63,11 @@ type DocumentTest struct {
 	Note      string `yaml:"note,omitempty"`
 }
 
+// Empty is a document without an entry.
+func (d Document) Empty() bool {
+	return len(d.Networks)+len(d.Resources)+len(d.Grants)+len(d.Tests) == 0
+}
+
 // MaxDocument is how long a policy file may be, in bytes.
 const MaxDocument = strictyaml.MaxSize
 

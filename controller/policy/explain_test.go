@@ -152,6 +152,13 @@ grants:
 	there = ask(in("c"), "pg", "")
 	require.Equal(t, "c-pg", there.ResourceID)
 	require.Equal(t, access.Target{Host: "pg", Port: 5}, there.Meant)
+	_, err = b.EditGrant(ctx, "g", policy.GrantEdit{Subject: ptr("tunneler/other")}, ann)
+	require.NoError(t, err)
+	there = ask(in(""), "pg", "")
+	require.Equal(t, "c-pg", there.ResourceID, "neither is granted: it speaks of what the name itself is")
+	require.Equal(t, access.Target{Host: "pg", Port: 5}, there.Meant)
+	_, err = b.EditGrant(ctx, "g", policy.GrantEdit{Subject: ptr("tunneler/laptop")}, ann)
+	require.NoError(t, err)
 	_, err = b.Explain(ctx, policy.Question{TunnelerID: "laptop", Target: access.Target{Host: "db.corp", Port: 5}, NetworkID: "none"})
 	require.ErrorIs(t, err, fleet.ErrNotFound)
 
