@@ -23,6 +23,24 @@ func (s *Set) Decide(c Caller, t Target, now time.Time) Decision {
 	return d
 }
 
+// WhyNot says better why a target is refused that no resource covers, if its host is an alias: a
+// tunneler knows only those of what it may reach, and sends any other one as it is. It never allows.
+func (s *Set) WhyNot(c Caller, t Target, d Decision, now time.Time) Decision {
+	host, err := ParseHost(t.Host)
+	if err != nil || d.Code != NoResource {
+		return d
+	}
+	for _, p := range s.aliases[host.name] {
+		if len(p.Hosts) != 1 {
+			continue
+		}
+		if why := s.Decide(c, Target{Host: p.Hosts[0].String(), Port: t.Port}, now); !why.Allowed {
+			return why
+		}
+	}
+	return d
+}
+
 // DecideAddress decides again, for an address that the name of an allowed target leads to.
 // If resources cover the address, the caller needs a grant of the most specific of them too:
 // whoever writes the DNS of a name that is granted must not choose among what is protected.

@@ -36,7 +36,12 @@ func ParseHost(text string) (Host, error) {
 		}
 		return Host{addr: addr.Unmap()}, nil
 	}
-	name, err := parseName(text)
+	name, err := parseName(text, text)
+	if err != nil && strings.ContainsAny(text, "*/") { // others ParsePattern asks us about
+		if _, none := ParsePattern(text); none == nil {
+			err = fmt.Errorf("%q is a pattern, and one host is needed", short(text))
+		}
+	}
 	return Host{name: name}, err
 }
 
@@ -53,6 +58,7 @@ func (h Host) String() string {
 
 var (
 	errNoName     = errors.New("a name has parts of 1 to 63 letters, digits, '-' and '_' with dots between them, at most 253 in all, and no part begins or ends with '-'")
+	errStar       = errors.New("a star is only possible as the first part of a name, as in *.dev.corp, which is all names below dev.corp, however deep")
 	errNumberName = errors.New("the last part is a number, which some programs take for an address: write an address as 10.0.0.1 or fd00::1")
 )
 
@@ -81,14 +87,14 @@ func isDigits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-func parseName(text string) (string, error) {
-	if err := notAlone(text); err != nil {
+// parseName reads a name; errors quote what was given, of which it may be a part.
+func parseName(name, given string) (string, error) {
+	if err := notAlone(given); err != nil {
 		return "", err
 	}
-	name := text
 	if !isASCII(name) {
 		if len(name) > 4*maxName || !utf8.ValidString(name) {
-			return "", fmt.Errorf("%q: %w", short(text), errNoName)
+			return "", fmt.Errorf("%q: %w", short(given), errNoName)
 		}
 		var err error
 		// STD 3 rules, bidi rule, joiners and hyphens are checked: a name that two people read
@@ -97,15 +103,15 @@ func parseName(text string) (string, error) {
 			idna.MapForLookup(), idna.Transitional(false), idna.BidiRule(), idna.CheckHyphens(true), idna.CheckJoiners(true), idna.StrictDomainName(true),
 		).ToASCII(name)
 		if err != nil {
-			return "", fmt.Errorf("%q is no name: %w", short(text), err)
+			return "", fmt.Errorf("%q is no name: %w", short(given), err)
 		}
 	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	if !isName(name) {
-		return "", fmt.Errorf("%q: %w", short(text), errNoName)
+		return "", fmt.Errorf("%q: %w", short(given), errNoName)
 	}
 	if isNumber(name[strings.LastIndexByte(name, '.')+1:]) {
-		return "", fmt.Errorf("%q: %w", short(text), errNumberName)
+		return "", fmt.Errorf("%q: %w", short(given), errNumberName)
 	}
 	return name, nil
 }
@@ -165,7 +171,10 @@ type Pattern struct {
 // become 0.
 func ParsePattern(text string) (Pattern, error) {
 	if name, ok := strings.CutPrefix(text, "*."); ok {
-		name, err := parseName(name)
+		if strings.Contains(name, "*") {
+			return Pattern{}, fmt.Errorf("%q: %w", short(text), errStar)
+		}
+		name, err := parseName(name, text)
 		if err != nil {
 			return Pattern{}, err
 		}
@@ -175,7 +184,7 @@ func ParsePattern(text string) (Pattern, error) {
 		return Pattern{name: name, below: true}, nil
 	}
 	if strings.Contains(text, "*") {
-		return Pattern{}, fmt.Errorf("%q: a star is only possible at the beginning, as in *.dev.corp", short(text))
+		return Pattern{}, fmt.Errorf("%q: %w", short(text), errStar)
 	}
 	if strings.Contains(text, "/") {
 		if err := notAlone(text); err != nil {

@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -40,6 +41,21 @@ func TestWhatIsNoHost(t *testing.T) {
 		require.Less(t, len(err.Error()), 400, name)
 		_, err = access.ParsePattern("*." + text)
 		require.Error(t, err, name)
+	}
+}
+
+// TestAWrongPatternIsQuotedAsItWasGiven, and not the part of it that is looked at.
+func TestAWrongPatternIsQuotedAsItWasGiven(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"*.*.corp", "*.a.*.corp", "a.*.corp", "*.-a.corp", "*.", "*.10.0.0.1", "*.a b", "*.a\u200db.corp", "*.dev.corp:22"} {
+		_, err := access.ParsePattern(text)
+		require.ErrorContains(t, err, strconv.Quote(text))
+	}
+	_, err := access.ParsePattern("*.*.corp")
+	require.ErrorContains(t, err, "only possible as the first part of a name, as in *.dev.corp")
+	for _, text := range []string{"*.dev.corp", "10.1.0.0/16"} {
+		_, err := access.ParseHost(text)
+		require.ErrorContains(t, err, strconv.Quote(text)+" is a pattern, and one host is needed")
 	}
 }
 

@@ -157,7 +157,7 @@ func checkCount(field string, n, most int, what string) error {
 
 // parseAlias takes a name that stands for the only host of a resource.
 func parseAlias(text string, hosts []Pattern) (string, error) {
-	name, err := parseName(text)
+	name, err := parseName(text, text)
 	if err != nil {
 		return "", err
 	}

@@ -73,6 +73,9 @@ func (z *Zones) Load(name string) (*time.Location, error) {
 	return at, nil
 }
 
+// errNoZone is a window without a time zone.
+var errNoZone = errors.New("is missing: a window needs the time zone of its hours, such as Europe/Berlin or UTC")
+
 // ParseSchedule reads windows such as "mon-fri 08:00-18:00", "sat,sun 10:00-14:00" or
 // "mon 22:00-06:00", which ends on Tuesday. Neither windows nor a time zone is the zero
 // Schedule. Errors: a *FieldError for each field that is at fault, joined.
@@ -81,7 +84,9 @@ func ParseSchedule(zones *Zones, zone string, texts []string) (s Schedule, err e
 		return s, nil
 	}
 	var faults []error
-	if s.zone, err = zones.Load(zone); err != nil {
+	if zone == "" {
+		faults = append(faults, &FieldError{Field: "time_zone", Err: errNoZone})
+	} else if s.zone, err = zones.Load(zone); err != nil {
 		faults = append(faults, &FieldError{Field: "time_zone", Err: err})
 	}
 	faults = append(faults, checkCount("windows", len(texts), MaxWindows, "window, such as mon-fri 08:00-18:00,"))

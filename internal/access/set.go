@@ -18,6 +18,7 @@ type Set struct {
 
 	resources map[string]*protected
 	names     map[string][]*protected // by name
+	aliases   map[string][]*protected // by alias
 	below     map[string][]*protected // by the NAME of *.NAME
 	within4   [33]byPrefix            // by the length of the prefix
 	within6   [129]byPrefix
@@ -63,7 +64,7 @@ type protected struct {
 // domain.
 func NewSet(td spiffeid.TrustDomain) *Set {
 	return &Set{
-		td: td, resources: map[string]*protected{}, names: map[string][]*protected{}, below: map[string][]*protected{},
+		td: td, resources: map[string]*protected{}, names: map[string][]*protected{}, aliases: map[string][]*protected{}, below: map[string][]*protected{},
 		grants: map[string]Grant{}, edges: map[edge][]Grant{}, subjects: map[Subject]int{}, objects: map[Object]int{},
 	}
 }
@@ -93,6 +94,9 @@ func (s *Set) PutResource(r Resource) {
 	s.RemoveResource(r.ID)
 	p := &protected{Resource: r, objects: Objects(r)}
 	s.resources[r.ID] = p
+	if r.Alias != "" {
+		s.aliases[r.Alias] = append(s.aliases[r.Alias], p)
+	}
 	for _, h := range r.Hosts {
 		switch {
 		case h.below:
@@ -133,6 +137,7 @@ func (s *Set) RemoveResource(id string) {
 		return
 	}
 	delete(s.resources, id)
+	without(s.aliases, p.Alias, p)
 	for _, h := range p.Hosts {
 		switch {
 		case h.below:

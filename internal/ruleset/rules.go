@@ -204,12 +204,14 @@ func (r *Rules) caller(id spiffeid.ID) access.Caller {
 	return c
 }
 
-// Decide is access.Set.Decide for a tunneler with the labels that the rules give it.
+// Decide is access.Set.Decide for a tunneler with the labels that the rules give it. A refusal
+// is explained by access.Set.WhyNot, for the records.
 func (r *Rules) Decide(tunneler spiffeid.ID, t access.Target, now time.Time) access.Decision {
 	if len(r.obscure) > 0 {
 		return access.Decision{Code: access.NotUnderstood}
 	}
-	return r.access.Decide(r.caller(tunneler), t, now)
+	c := r.caller(tunneler)
+	return r.access.WhyNot(c, t, r.access.Decide(c, t, now), now)
 }
 
 // DecideAddress is access.Set.DecideAddress.

@@ -132,6 +132,33 @@ func TestAChangeOfEitherSetDecidesAtOnce(t *testing.T) {
 	require.Zero(t, s.Position(ruleset.Network).At)
 }
 
+// TestARefusedAliasIsRecordedAsWhatItStandsFor: a tunneler does not know any more what it may not
+// reach, and sends the alias itself. It is allowed nothing by it.
+func TestARefusedAliasIsRecordedAsWhatItStandsFor(t *testing.T) {
+	t.Parallel()
+	s := ruleset.NewSet(td)
+	r, err := access.ResourceText{ID: "db", NetworkID: "default", Name: "db", Alias: "pg", Hosts: []string{"db.corp"}, Ports: []string{"5432"}}.Parse()
+	require.NoError(t, err)
+	db, err := ruleset.OfResource(r)
+	require.NoError(t, err)
+	byID := grant(t, "g", "tunneler/laptop", "resource/db")
+	take(t, s, update(false, 0, 1, []ruleset.Rule{db, byID}, nil, db, byID))
+	require.Equal(t, access.NoResource, code(s, "pg"), "with a grant the tunneler sends the host")
+	take(t, s, update(false, 1, 2, []ruleset.Rule{db}, []string{byID.Key}))
+	d := s.Decide(laptop, access.Target{Host: "pg", Port: 5432}, now)
+	require.Equal(t, access.Decision{Code: access.NotGranted, ResourceID: "db"}, d)
+	require.Equal(t, access.NoResource, s.Decide(laptop, access.Target{Host: "pg", Port: 22}, now).Code, "another port")
+	require.Equal(t, access.NoResource, code(s, "pg2"))
+	ended, err := access.GrantText{ID: "g", Subject: "tunneler/laptop", Object: "resource/db", Until: now.Add(-time.Hour)}.Parse(&zones)
+	require.NoError(t, err)
+	old, err := ruleset.OfGrant(ended)
+	require.NoError(t, err)
+	take(t, s, update(false, 2, 3, []ruleset.Rule{db, old}, nil, old))
+	require.Equal(t, access.Ended, code(s, "pg"))
+	take(t, s, update(false, 3, 4, []ruleset.Rule{old}, []string{db.Key}))
+	require.Equal(t, access.NoResource, code(s, "pg"), "the alias is gone with its resource")
+}
+
 // TestARemovalActsWhateverBecomesOfItsUpdate, and an addition does not.
 func TestARemovalActsWhateverBecomesOfItsUpdate(t *testing.T) {
 	t.Parallel()
