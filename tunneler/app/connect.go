@@ -10,25 +10,64 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/cli"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/hostprogram"
+	"github.com/sathiyaseelank-dot/grpccontroller/internal/settings"
 	"github.com/sathiyaseelank-dot/grpccontroller/tunneler/listen"
 )
 
 // runtimeSocket is the local socket of a tunneler that runs as grpctunneler.service.
 const runtimeSocket = "/run/" + program + "/" + socketFile
 
-// socketFlag adds --socket to a command that asks the tunneler of this host.
-func socketFlag(cmd *cobra.Command) *string {
-	path := cmd.Flags().String("socket", "", "local socket of the tunneler (default: $GRPCTUNNELER_SOCKET, "+runtimeSocket+", or that in "+StateDir+")")
-	return path
+// socketFlag is where the tunneler of this host listens, for a command that asks it.
+type socketFlag struct{ path, config string }
+
+func (f *socketFlag) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.path, "socket", "", "local `socket` of the tunneler (default: $GRPCTUNNELER_SOCKET, "+runtimeSocket+", or that in "+StateDir+")")
+	fs.StringVar(&f.config, "config", "", "configuration `file` of the tunneler, which says where its socket is, for one that does not run as the unit")
+	cmd.MarkFlagsMutuallyExclusive("socket", "config")
 }
 
-// localSocket is where the tunneler of this host listens.
-func localSocket(flag string) string {
-	if flag != "" {
-		return flag
+// named is the socket that the flags name, absolute; empty for none. A configuration is read as
+// run does, but only for the socket: what else is wrong with it is for run to say.
+func (f *socketFlag) named() (string, error) {
+	if f.config == "" {
+		if f.path == "" {
+			return "", nil
+		}
+		return filepath.Abs(f.path)
 	}
+	fs := pflag.NewFlagSet(program, pflag.ContinueOnError)
+	type unchecked Config
+	l := settings.New(hostprogram.Spec(ConfFile), unchecked(DefaultConfig()))
+	l.Flags(fs)
+	if err := fs.Set("config", f.config); err != nil {
+		return "", err
+	}
+	c, err := l.Load(fs)
+	if err != nil {
+		return "", fmt.Errorf("find the tunneler's socket (--socket names it): %w", err)
+	}
+	if c.LocalSocket == "" && (c.StateDir == "" || c.StateDir == StateDir) {
+		return "", nil // as the unit has it
+	}
+	return filepath.Abs((*Config)(&c).socket())
+}
+
+// find is the socket to ask.
+func (f *socketFlag) find() (string, error) {
+	path, err := f.named()
+	if path == "" && err == nil {
+		path = localSocket()
+	}
+	return path, err
+}
+
+// localSocket is where the tunneler of this host listens, if no flag says it.
+func localSocket() string {
 	if env := os.Getenv("GRPCTUNNELER_SOCKET"); env != "" {
 		return env
 	}
@@ -49,7 +88,7 @@ func exists(path string) bool {
 func explained(err error) error {
 	switch {
 	case errors.Is(err, listen.ErrNotRunning):
-		return fmt.Errorf("%w: is grpctunneler running here (grpctunneler status), or is its socket elsewhere (--socket)?", err)
+		return fmt.Errorf("%w: is grpctunneler running here (grpctunneler status), or is its socket elsewhere (--config or --socket)?", err)
 	case errors.Is(err, listen.ErrUser):
 		return fmt.Errorf("%w: add your user to ALLOW_USERS in %s and restart the tunneler", err, ConfFile)
 	}
@@ -70,18 +109,24 @@ target (these two are not told apart), the name has no address, nothing listens 
 no connector answers.`,
 		Example: `  grpctunneler connect db.dev.corp:5432
   grpctunneler connect db
+  grpctunneler connect --config ./tunneler.conf db
   ssh -o ProxyCommand='grpctunneler connect %h:%p' admin@build.dev.corp
   grpctunneler ssh-config '*.dev.corp' >> ~/.ssh/config`,
 		Args: cli.Arguments("HOST:PORT"),
 	}
-	socket := socketFlag(cmd)
-	cmd.ValidArgsFunction = completeResources(socket)
+	var at socketFlag
+	at.register(cmd)
+	cmd.ValidArgsFunction = completeResources(&at)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		to, err := targetOf(cmd.Context(), *socket, args[0])
+		socket, err := at.find()
 		if err != nil {
 			return err
 		}
-		c, err := listen.Dial(cmd.Context(), localSocket(*socket), to)
+		to, err := targetOf(cmd.Context(), socket, args[0])
+		if err != nil {
+			return err
+		}
+		c, err := listen.Dial(cmd.Context(), socket, to)
 		if err != nil {
 			return fmt.Errorf("%s: %w", to, explained(err))
 		}
@@ -116,7 +161,8 @@ key and the account are ssh's as before.`,
   ssh admin@build.dev.corp`,
 		Args: cobra.ArbitraryArgs,
 	}
-	socket := socketFlag(cmd)
+	var at socketFlag
+	at.register(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			args = []string{"*.internal"}
@@ -131,8 +177,12 @@ key and the account are ssh's as before.`,
 			return err
 		}
 		proxy := quoted(self) + " connect"
-		if *socket != "" {
-			proxy += " --socket " + quoted(*socket)
+		socket, err := at.named()
+		if err != nil {
+			return err
+		}
+		if socket != "" { // ssh runs elsewhere, and its user may not be able to read the configuration
+			proxy += " --socket " + quoted(socket)
 		}
 		out := cmd.OutOrStdout()
 		if _, err := fmt.Fprint(out, "Host"); err != nil {

@@ -24,14 +24,19 @@ func resourcesCommand() *cobra.Command {
 sent it. The list is for your information: the connector decides about each connection.
 
 UNTIL is when access ends unless the controller says more.`,
-		Example: "  grpctunneler resources\n  grpctunneler resources -o json\n  grpctunneler connect \"$(grpctunneler resources -o name | head -n 1)\"",
+		Example: "  grpctunneler resources\n  grpctunneler resources --config ./tunneler.conf -o json\n  grpctunneler connect \"$(grpctunneler resources -o name | head -n 1)\"",
 		Args:    cli.Arguments(),
 	}
-	socket := socketFlag(cmd)
+	var at socketFlag
+	at.register(cmd)
 	var out cli.Output
 	out.RegisterThings(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		d, err := listed(cmd.Context(), *socket)
+		socket, err := at.find()
+		if err != nil {
+			return err
+		}
+		d, err := listed(cmd.Context(), socket)
 		if err != nil {
 			return err
 		}
@@ -42,7 +47,7 @@ UNTIL is when access ends unless the controller says more.`,
 
 // listed asks the tunneler of this host.
 func listed(ctx context.Context, socket string) (reach.Document, error) {
-	raw, err := listen.Resources(ctx, localSocket(socket))
+	raw, err := listen.Resources(ctx, socket)
 	if err != nil {
 		return reach.Document{}, fmt.Errorf("resources: %w", explained(err))
 	}
@@ -128,14 +133,18 @@ const completionTimeout = 2 * time.Second
 
 // completeResources suggests what connect takes. Whatever goes wrong, it suggests nothing: a
 // message would be printed into the line that is being typed.
-func completeResources(socket *string) cobra.CompletionFunc {
+func completeResources(at *socketFlag) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
 		defer cancel()
-		d, err := listed(ctx, *socket)
+		socket, err := at.find()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		d, err := listed(ctx, socket)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

@@ -113,6 +113,44 @@ func TestResourcesAreListedAsOthersAre(t *testing.T) {
 	}
 }
 
+// TestTheSocketIsFoundByTheConfiguration that the tunneler runs with, by each command that asks it.
+func TestTheSocketIsFoundByTheConfiguration(t *testing.T) {
+	t.Parallel()
+	socket := running(t, twoResources, self())
+	conf := func(lines string) string {
+		path := filepath.Join(t.TempDir(), "tunneler.conf")
+		require.NoError(t, os.WriteFile(path, []byte(lines), 0o600))
+		return path
+	}
+	state := filepath.Dir(socket)
+	require.NoError(t, os.Symlink(socket, filepath.Join(state, "tunneler.sock")))
+	for _, file := range []string{conf("TUNNELER_ID=t\nLOCAL_SOCKET=" + socket + "\n"), conf("STATE_DIR=" + state + "\nSOCKS_LISTEN=wrong\n")} {
+		out, _, err := output(t, app.ResourcesCommand(), "--config", file, "-o", "name")
+		require.NoError(t, err)
+		require.Equal(t, "resource/db\nresource/dev\n", out)
+		out, _, err = output(t, app.ConnectCommand(), "--config", file, "db")
+		require.NoError(t, err)
+		require.Equal(t, "db.corp:5432", out)
+		out, _, err = output(t, app.SSHConfigCommand(), "--config", file, "*.corp")
+		require.NoError(t, err)
+		require.Contains(t, out, " connect --socket '"+state+"/t")
+	}
+	out, _, err := output(t, app.SSHConfigCommand(), "--config", conf("STATE_DIR="+app.StateDir+"\n"), "*.corp")
+	require.NoError(t, err)
+	require.NotContains(t, out, "--socket", "the unit's is where connect looks")
+	out, _, err = output(t, app.SSHConfigCommand(), "--socket", "t.sock", "*.corp")
+	require.NoError(t, err)
+	require.Contains(t, out, "--socket '/", "ssh runs in another directory")
+
+	_, _, err = output(t, app.ResourcesCommand(), "--config", filepath.Join(t.TempDir(), "none.conf"))
+	require.ErrorContains(t, err, "none.conf: no such file")
+	require.ErrorContains(t, err, "--socket names it")
+	_, _, err = output(t, app.ConnectCommand(), "--config", conf("NO_KEY=1\n"), "db")
+	require.ErrorContains(t, err, "NO_KEY: unknown key")
+	_, _, err = output(t, app.ResourcesCommand(), "--config", "a", "--socket", "b")
+	require.ErrorContains(t, err, "socket")
+}
+
 func TestResourcesSaysWhyItHasNone(t *testing.T) {
 	t.Parallel()
 	_, _, err := output(t, app.ResourcesCommand(), "--socket", filepath.Join(t.TempDir(), "none.sock"))
