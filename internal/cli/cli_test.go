@@ -118,7 +118,7 @@ func TestExitCodes(t *testing.T) {
 		},
 		"an unknown command of a group": {
 			args: []string{"agent", "rum"}, code: 2,
-			stderr: "grpcconnector: unknown command \"rum\" for \"grpcconnector agent\", which has run (see grpcconnector agent --help)\n",
+			stderr: "grpcconnector: unknown command \"rum\" for \"grpcconnector agent\", which has run; did you mean run? (see grpcconnector agent --help)\n",
 		},
 		"a command of a group": {args: []string{"agent", "run"}, code: 0},
 		"a canceled context without a signal": {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -101,12 +102,31 @@ func prepare(root *cobra.Command, p Process) *bool {
 	return started
 }
 
+// synonyms are what people call a command in other programs.
+func synonyms(name string) []string {
+	for _, same := range [][]string{
+		{"get", "show", "describe", "view", "info"},
+		{"list", "ls"},
+		{"create", "add", "new"},
+		{"set", "update", "edit", "change", "modify"},
+		{"delete", "remove", "rm", "revoke"},
+		{"export", "dump"},
+		{"totals", "stats", "summary"},
+	} {
+		if slices.Contains(same, name) {
+			return same
+		}
+	}
+	return nil
+}
+
 // tighten closes what cobra leaves open: a command without Args takes any, and a
 // group prints its help for a command that does not exist, with exit code 0.
 func tighten(c *cobra.Command, started *bool) {
 	for _, flags := range []*pflag.FlagSet{c.Flags(), c.PersistentFlags()} {
 		flags.VisitAll(plainly)
 	}
+	c.SuggestFor = append(c.SuggestFor, synonyms(c.Name())...)
 	if c.Args == nil && c.HasParent() && c.Runnable() && !c.HasSubCommands() {
 		c.Args = Arguments()
 	}
@@ -160,7 +180,11 @@ func runGroup(cmd *cobra.Command, args []string) error {
 			has = append(has, c.Name())
 		}
 	}
-	return UsageError(fmt.Errorf("unknown command %q for %q, which has %s", args[0], cmd.CommandPath(), strings.Join(has, ", ")))
+	text := fmt.Sprintf("unknown command %q for %q, which has %s", args[0], cmd.CommandPath(), strings.Join(has, ", "))
+	if cmd.SuggestionsMinimumDistance = 2; len(cmd.SuggestionsFor(args[0])) > 0 {
+		text += "; did you mean " + strings.Join(cmd.SuggestionsFor(args[0]), " or ") + "?"
+	}
+	return UsageError(errors.New(text))
 }
 
 func walk(c *cobra.Command, visit func(*cobra.Command)) {
