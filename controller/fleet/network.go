@@ -36,10 +36,17 @@ type Network struct {
 
 // Errors of networks.
 var (
-	ErrNetworkExists  = errors.New("there is a network with this id already")
 	ErrDefaultNetwork = errors.New("the default network cannot be deleted: connectors are there until they are moved")
 	ErrTooMany        = fmt.Errorf("there are %d networks, and no more are possible", MaxNetworks)
 )
+
+// ExistsError refuses an id that something of the same kind has.
+type ExistsError struct{ Kind, ID string }
+
+// Error implements error.
+func (e ExistsError) Error() string {
+	return fmt.Sprintf("there is a %s with the id %q already: choose another id, or change that one", e.Kind, e.ID)
+}
 
 // InUseError refuses to delete a network with connectors or resources.
 type InUseError struct {
@@ -108,7 +115,7 @@ func (t NetworkText) Parse() (Network, error) {
 }
 
 // CreateNetwork makes a network without connectors. Errors: those of NetworkText.Parse,
-// ErrNetworkExists, ErrTooMany.
+// ExistsError, ErrTooMany.
 func (f *Fleet) CreateNetwork(ctx context.Context, text NetworkText, by By) (Network, error) {
 	n, err := text.Parse()
 	if err != nil {
@@ -119,7 +126,7 @@ func (f *Fleet) CreateNetwork(ctx context.Context, text NetworkText, by By) (Net
 	err = f.cfg.Store.FleetTx(ctx, func(tx Tx) error {
 		if _, err := tx.Network(ctx, id); !errors.Is(err, ErrNotFound) {
 			if err == nil {
-				err = ErrNetworkExists
+				err = ExistsError{Kind: "network", ID: id}
 			}
 			return err
 		}

@@ -40,6 +40,9 @@ type Query struct {
 	// After is the Next of the page before; its zero value is the start.
 	After Place
 	Limit int
+	// Recorded takes those that were recorded after the one with this Seq, in that order, whatever
+	// Oldest and After say; a negative one takes none, and has Page.Last to begin with.
+	Recorded *int64
 }
 
 // Place is where a page ends.
@@ -56,6 +59,8 @@ const Window = 10_000
 type Page struct {
 	Records []Record
 	Next    Place // zero after the last one
+	// Last is the Seq to continue after, of a query with Recorded.
+	Last int64
 }
 
 // Matches says whether r is one of the records that q chooses, apart from its page.

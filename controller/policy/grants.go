@@ -29,7 +29,7 @@ func newGrantID() string { return "g-" + strings.ToLower(rand.Text()[:16]) }
 
 // CreateGrant adds a grant. The resource that it names must be there; a tunneler need not
 // be enrolled yet. Without an id it gets one. Errors: *access.FieldError joined,
-// ErrGrantExists, ErrTooManyGrants.
+// fleet.ExistsError, ErrTooManyGrants.
 func (r *Rules) CreateGrant(ctx context.Context, text access.GrantText, by fleet.By) (out Grant, err error) {
 	if text.ID == "" {
 		text.ID = newGrantID()
@@ -50,7 +50,7 @@ func (r *Rules) CreateGrant(ctx context.Context, text access.GrantText, by fleet
 
 func (r *Rules) createGrant(ctx context.Context, tx RulesTx, g Grant, by fleet.By) error {
 	if _, err := tx.Grant(ctx, g.ID); !errors.Is(err, fleet.ErrNotFound) {
-		return cmp.Or(err, ErrGrantExists)
+		return cmp.Or[error](err, fleet.ExistsError{Kind: "grant", ID: g.ID})
 	}
 	total, err := tx.CountGrants(ctx)
 	if err != nil {

@@ -23,7 +23,7 @@ func (r *Rules) Resources(ctx context.Context, q ResourceQuery) (fleet.Page[Reso
 }
 
 // CreateResource adds a resource, which nobody reaches before a grant of it. A name that is
-// empty is the id. Errors: *access.FieldError joined, ErrResourceExists, ErrTooManyResources.
+// empty is the id. Errors: *access.FieldError joined, fleet.ExistsError, ErrTooManyResources.
 func (r *Rules) CreateResource(ctx context.Context, text access.ResourceText, by fleet.By) (out Resource, err error) {
 	text.Name = cmp.Or(text.Name, text.ID)
 	if out.Resource, err = text.Parse(); err != nil {
@@ -39,7 +39,7 @@ func (r *Rules) CreateResource(ctx context.Context, text access.ResourceText, by
 
 func (r *Rules) createResource(ctx context.Context, tx RulesTx, res Resource, by fleet.By) error {
 	if _, err := tx.Resource(ctx, res.ID); !errors.Is(err, fleet.ErrNotFound) {
-		return cmp.Or(err, ErrResourceExists)
+		return cmp.Or[error](err, fleet.ExistsError{Kind: "resource", ID: res.ID})
 	}
 	total, err := tx.CountResources(ctx)
 	if err != nil {

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,11 +40,9 @@ type Grant struct {
 	Revision int64
 }
 
-// Errors of resources and grants; what there is none of is fleet.ErrNotFound, and what was
-// changed meanwhile fleet.ErrStale.
+// Errors of resources and grants; what there is none of is fleet.ErrNotFound, an id that is
+// taken fleet.ExistsError, and what was changed meanwhile fleet.ErrStale.
 var (
-	ErrResourceExists   = errors.New("there is a resource with this id already")
-	ErrGrantExists      = errors.New("there is a grant with this id already")
 	ErrTooManyResources = fmt.Errorf("there are %d resources, and no more are possible", MaxResources)
 	ErrTooManyGrants    = fmt.Errorf("there are %d grants, and no more are possible", MaxGrants)
 )

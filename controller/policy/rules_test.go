@@ -144,7 +144,7 @@ func TestChangesOfResourcesThatAreRefused(t *testing.T) {
 		want error  // or
 		says string // a field and what is wrong with it
 	}{
-		"an id that is there":           {err: create(func(r *access.ResourceText) { r.ID = "db" }), want: policy.ErrResourceExists},
+		"an id that is there":           {err: create(func(r *access.ResourceText) { r.ID = "db" }), want: fleet.ExistsError{Kind: "resource", ID: "db"}},
 		"without an id":                 {err: create(func(r *access.ResourceText) { r.ID = "" }), says: "id: "},
 		"without hosts":                 {err: create(func(r *access.ResourceText) { r.Hosts = nil }), says: "hosts: "},
 		"a network that is not there":   {err: create(func(r *access.ResourceText) { r.NetworkID = "lab" }), says: `network_id: there is no network "lab"`},
@@ -241,7 +241,7 @@ func TestChangesOfGrantsThatAreRefused(t *testing.T) {
 		want error
 		says string
 	}{
-		"an id that is there":          {err: create(func(g *access.GrantText) { g.ID = "g1" }), want: policy.ErrGrantExists},
+		"an id that is there":          {err: create(func(g *access.GrantText) { g.ID = "g1" }), want: fleet.ExistsError{Kind: "grant", ID: "g1"}},
 		"a resource that is not there": {err: create(func(g *access.GrantText) { g.Object = "resource/none" }), says: `object: there is no resource "none"`},
 		"a person":                     {err: create(func(g *access.GrantText) { g.Subject = "person/ann" }), says: "subject: "},
 		"windows without a zone":       {err: create(func(g *access.GrantText) { g.Windows = []string{"mon 08:00-09:00"} }), says: "time_zone: "},

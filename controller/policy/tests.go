@@ -31,11 +31,8 @@ const (
 	ExpectRefuse Expectation = "refuse"
 )
 
-// Errors of policy tests beside *BrokenError.
-var (
-	ErrTestExists   = errors.New("there is a policy test with this id already")
-	ErrTooManyTests = fmt.Errorf("there are %d policy tests, and no more are possible", MaxTests)
-)
+// ErrTooManyTests refuses a policy test beyond MaxTests.
+var ErrTooManyTests = fmt.Errorf("there are %d policy tests, and no more are possible", MaxTests)
 
 // Test says what the rules must decide, whatever else changes. Changes that break it are
 // refused.
@@ -212,7 +209,7 @@ func (r *Rules) Tests(ctx context.Context, q TestQuery) (out fleet.Page[TestResu
 func newTestID() string { return "pt-" + strings.ToLower(rand.Text()[:16]) }
 
 // CreateTest adds a policy test, which must hold. Without an id it gets one. A tunneler that
-// it names need not be enrolled yet. Errors: *access.FieldError joined, ErrTestExists,
+// it names need not be enrolled yet. Errors: *access.FieldError joined, fleet.ExistsError,
 // ErrTooManyTests, *BrokenError.
 func (r *Rules) CreateTest(ctx context.Context, text TestText, by fleet.By) (out TestResult, err error) {
 	text.ID = cmp.Or(text.ID, newTestID())
@@ -229,7 +226,7 @@ func (r *Rules) CreateTest(ctx context.Context, text TestText, by fleet.By) (out
 
 func (r *Rules) createTest(ctx context.Context, tx RulesTx, t Test, by fleet.By) error {
 	if _, err := tx.PolicyTest(ctx, t.ID); !errors.Is(err, fleet.ErrNotFound) {
-		return cmp.Or(err, ErrTestExists)
+		return cmp.Or[error](err, fleet.ExistsError{Kind: "policy test", ID: t.ID})
 	}
 	total, err := tx.CountPolicyTests(ctx)
 	if err != nil {

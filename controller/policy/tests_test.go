@@ -311,7 +311,7 @@ func TestWhatIsNoPolicyTestIsRefused(t *testing.T) {
 		require.ErrorContains(t, err, says)
 	}
 	_, err := b.CreateTest(ctx, expects("db", "label/team=dev", "reach", "db.corp:5432"), ann)
-	require.ErrorIs(t, err, policy.ErrTestExists)
+	require.ErrorIs(t, err, fleet.ExistsError{Kind: "policy test", ID: "db"})
 	_, err = b.EditTest(ctx, "none", policy.TestEdit{}, ann)
 	require.ErrorIs(t, err, fleet.ErrNotFound)
 	_, err = b.EditTest(ctx, "db", policy.TestEdit{Note: ptr("x"), Revision: 2}, ann)
@@ -423,7 +423,7 @@ func TestAnyHistoryOfRulesIsDecidedAsExplainDoes(t *testing.T) {
 			switch one("resource", "resource", "grant", "grant", "label", "prefixes", "test", "test", "delete", "prune") {
 			case "resource":
 				id, host, label := one("a", "b", "c"), one(hosts...), access.Labels{"env": one("x", "y")}
-				if _, err = b.CreateResource(ctx, access.ResourceText{ID: id, NetworkID: one("default", "lab"), Hosts: []string{host}, Ports: []string{"1"}, Labels: label}, ann); errors.Is(err, policy.ErrResourceExists) {
+				if _, err = b.CreateResource(ctx, access.ResourceText{ID: id, NetworkID: one("default", "lab"), Hosts: []string{host}, Ports: []string{"1"}, Labels: label}, ann); errors.Is(err, fleet.ExistsError{Kind: "resource", ID: id}) {
 					_, err = b.EditResource(ctx, id, policy.ResourceEdit{Hosts: []string{host}, Labels: map[string]*string{"env": ptr(label["env"])}}, ann)
 				}
 			case "grant":

@@ -142,6 +142,9 @@ func flowScan(q flows.Query) (query string, args []any) {
 
 // FindFlows implements flows.Store.
 func (s *Store) FindFlows(ctx context.Context, q flows.Query) (out flows.Page, err error) {
+	if q.Recorded != nil {
+		return s.flowsRecorded(ctx, q)
+	}
 	query, args := flowScan(q)
 	rows, err := s.db.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -166,6 +169,29 @@ func (s *Store) FindFlows(ctx context.Context, q flows.Query) (out flows.Page, e
 			out.Records = append(out.Records, r)
 		}
 		last = r
+	}
+	return out, rows.Err()
+}
+
+// flowsRecorded is FindFlows in the order in which records were written, which their numbers have.
+func (s *Store) flowsRecorded(ctx context.Context, q flows.Query) (out flows.Page, err error) {
+	if out.Last = *q.Recorded; out.Last < 0 {
+		err = s.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'flows'`).Scan(&out.Last)
+		return out, err
+	}
+	rows, err := s.db.QueryContext(ctx, `SELECT `+flowColumns+` FROM flows WHERE seq > ? ORDER BY seq LIMIT ?`, out.Last, flows.Window)
+	if err != nil {
+		return out, err
+	}
+	defer func() { _ = rows.Close() }()
+	for len(out.Records) < q.Limit && rows.Next() {
+		r, err := scanFlow(rows)
+		if err != nil {
+			return flows.Page{}, err
+		}
+		if out.Last = r.Seq; q.Matches(r) {
+			out.Records = append(out.Records, r)
+		}
 	}
 	return out, rows.Err()
 }

@@ -135,7 +135,7 @@ func stateProblems() []ProblemType {
 		TypeExists, http.StatusConflict, "The id is in use",
 		"There is an object with this id.",
 		"Choose another id, or change the object that is there.",
-		Problem{Detail: "there is a network with this id already"},
+		Problem{Detail: `there is a network with the id "berlin" already: choose another id, or change that one`},
 	}, {
 		TypeInUse, http.StatusConflict, "Other things depend on it",
 		"The network has connectors or resources, or is the default one; or grants name the resource.",

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/sathiyaseelank-dot/grpccontroller/internal/adminapi"
@@ -39,6 +40,28 @@ func (c *Client) Flows(ctx context.Context, f FlowFilter, limit int) ([]adminapi
 		err := c.call(ctx, http.MethodGet, u, nil, &page)
 		return page.Flows, page.NextPageToken, err
 	})
+}
+
+// Flow returns one record.
+func (c *Client) Flow(ctx context.Context, id string) (out adminapi.FlowRecord, err error) {
+	err = c.one(ctx, "flows", id, &out)
+	return out, err
+}
+
+// RecordedFlows lists records in the order in which they were recorded, those since a token, and has
+// the next one. Without a token it has none, and the token of now.
+func (c *Client) RecordedFlows(ctx context.Context, f FlowFilter, token string) ([]adminapi.FlowRecord, string, error) {
+	q := f.query()
+	q.Set("follow", "true")
+	q.Set("page_size", strconv.Itoa(pageSize))
+	if token != "" {
+		q.Set("page_token", token)
+	}
+	u := route("flows")
+	u.RawQuery = q.Encode()
+	var page adminapi.FlowList
+	err := c.call(ctx, http.MethodGet, u, nil, &page)
+	return page.Flows, page.NextPageToken, err
 }
 
 // ExportFlows copies records to w as JSON lines, oldest first.

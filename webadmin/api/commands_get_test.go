@@ -145,7 +145,7 @@ func TestCLIGetFormats(t *testing.T) {
 	require.False(t, one.RevokedAt.IsZero())
 }
 
-// watching is "get --watch" in another goroutine.
+// watching is a command that continues, in another goroutine.
 type watching struct {
 	t     *testing.T
 	lines *bufio.Reader
@@ -154,9 +154,14 @@ type watching struct {
 
 func watch(t *testing.T, dir string, args ...string) *watching {
 	t.Helper()
+	return running(t, append([]string{"get", "--data-dir", dir, "--watch"}, args...)...)
+}
+
+func running(t *testing.T, args ...string) *watching {
+	t.Helper()
 	root := &cobra.Command{Use: "grpccontroller", SilenceErrors: true, SilenceUsage: true}
 	root.AddCommand(admincmd.Commands()...)
-	root.SetArgs(append([]string{"get", "--data-dir", dir, "--watch"}, args...))
+	root.SetArgs(args)
 	out, in := io.Pipe()
 	root.SetOut(in)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -357,7 +362,7 @@ func TestCLINetworksPeopleAndSessions(t *testing.T) {
 		return r
 	}
 	require.Equal(t, "network \"berlin\" created\n", do(0, "networks", "create", "berlin", "--name", "Berlin").errOut)
-	require.Contains(t, do(1, "networks", "create", "berlin").errOut, "there is a network with this id already")
+	require.Contains(t, do(1, "networks", "create", "berlin").errOut, `there is a network with the id "berlin" already: choose another id, or change that one`)
 	do(2, "networks", "create", "NO ID")
 	require.Equal(t, "network \"berlin\" renamed\n", do(0, "networks", "rename", "berlin", "Berlin 2").errOut)
 	require.Regexp(t, `berlin +Berlin 2 +0 +0 +private `, do(0, "networks", "list").out)

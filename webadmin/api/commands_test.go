@@ -503,6 +503,16 @@ func TestCLIAccessSaysWhichFlagIsWrong(t *testing.T) {
 		{`--until: "2020-01-01T00:00:00Z" has passed`, []string{"grants", "create", "--from", "tunneler/laptop-01", "--to", "resource/db", "--until", "2020-01-01T00:00:00Z"}},
 		{`--window: `, []string{"grants", "create", "--from", "tunneler/laptop-01", "--to", "resource/db", "--time-zone", "UTC", "--window", "someday"}},
 		{`--time-zone: `, []string{"grants", "create", "--from", "tunneler/laptop-01", "--to", "resource/db", "--time-zone", "Mars", "--window", "mon 08:00-09:00"}},
+		{`--until: "2020-01-01" has passed`, []string{"grants", "create", "--from", "tunneler/laptop-01", "--to", "resource/db", "--until", "2020-01-01"}},
+		{`--until: "-8h" has passed`, []string{"grants", "set", "g1", "--until", "-8h"}},
+		{`--until: "2090-01-01" has no time of day: write a time with its zone, such as 2026-12-31T18:00:00Z`, []string{"grants", "set", "g1", "--until", "2090-01-01"}},
+		{`--until: "30d" is no end: write a time with its zone`, []string{"grants", "set", "g1", "--until", "30d"}},
+		{`--time-zone: is missing: a window needs the time zone of its hours, such as Europe/Berlin`, []string{"grants", "create", "--from", "tunneler/laptop-01", "--to", "resource/db", "--window", "mon 08:00-09:00"}},
+		{`--host: "*.*.corp": a star is only possible as the first part of a name`, []string{"resources", "create", "deep", "--host", "*.*.corp", "--port", "22"}},
+		{`--to: "*.dev.corp" is a pattern, and one host is needed`, []string{"policy-tests", "create", "--from", "label/a=b", "--expect", "refuse", "--to", "*.dev.corp:22"}},
+		{"did you mean get?", []string{"grants", "show", "g1"}},
+		{"did you mean set or show?", []string{"tunnelers", "get", "laptop-01"}},
+		{"did you mean delete?", []string{"resources", "rm", "db"}},
 		{"nothing is to be changed", []string{"grants", "set", "g1"}},
 		{`--to: "db.corp" is no target`, []string{"policy-tests", "create", "--from", "label/a=b", "--expect", "refuse", "--to", "db.corp"}},
 		{`--from: "x" is neither`, []string{"policy-tests", "create", "--from", "x", "--expect", "refuse", "--to", "db.corp:1"}},
@@ -589,6 +599,7 @@ func TestCLIApply(t *testing.T) {
 		return r
 	}
 	writeFile(t, file, "resources:\n  - {id: db, hosts: [db.corp], ports: [5432], labels: {app: shop}}\ngrants:\n  - {id: dev, subject: label/team=dev, object: resource/db}\n")
+	require.Contains(t, run(1, "apply", "-f", filepath.Join(dir, "none.yaml")).errOut, "none.yaml: no such file", "and not that there is no controller")
 	r := run(4, "apply", "-f", file, "--plan")
 	require.Contains(t, r.out, "+ resource/db\n")
 	require.Contains(t, r.errOut, "2 to create, 0 to change, 0 to delete, 0 unchanged")

@@ -40,8 +40,15 @@ func (s *Server) flowOperations() []operation {
 	return []operation{{
 		method: http.MethodGet, path: "/flows", id: "listFlows", tag: "flows", summary: "List flows that are over, the one that ended last first",
 		description: "Recorded within seconds, and kept as flows.retention says. A time and an exact tunneler, resource or target are found by index; everything else is compared with " +
-			"10,000 records a page. So a page may be short or empty though there are more: continue while next_page_token is not empty.",
-		permission: auth.AuditRead, query: append(pageParams(), filters...), replies: listReplies(adminapi.FlowList{}), handle: s.listFlows,
+			"10,000 records a page. So a page may be short or empty though there are more: continue while next_page_token is not empty. " +
+			"With follow=true next_page_token is never empty: without page_token the page is empty and its token stands for now; with it the page has what was recorded since, in that order.",
+		permission: auth.AuditRead, query: append(append(pageParams(), filters...), param{
+			name: "follow", description: "only records that are recorded from now on, in that order: ask again with each next_page_token", enum: []string{"true"},
+		}), replies: listReplies(adminapi.FlowList{}), handle: s.listFlows,
+	}, {
+		method: http.MethodGet, path: "/flows/:id", id: "getFlow", tag: "flows", summary: "Show one flow that is over",
+		permission: auth.AuditRead, params: []param{{name: "id", description: "id of the record, as in the list"}},
+		replies: map[int]any{http.StatusOK: adminapi.FlowRecord{}}, problems: []string{adminapi.TypeNotFound}, handle: s.getFlow,
 	}, {
 		method: http.MethodGet, path: "/flows/export", id: "exportFlows", tag: "flows", summary: "Download flow records, oldest first",
 		description: "One JSON object per line, as in the list.",
@@ -105,6 +112,9 @@ func (s *Server) listFlows(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if q.Has("follow") {
+		return s.followFlows(c, find)
+	}
 	at, err := parsePage("flows", q)
 	if err != nil {
 		return err
@@ -127,6 +137,52 @@ func (s *Server) listFlows(c *gin.Context) error {
 		out.Flows = append(out.Flows, renderFlow(r))
 	}
 	return list(c, out)
+}
+
+// followFlows is the list in the order in which records were recorded. Its place is a number.
+func (s *Server) followFlows(c *gin.Context, find flows.Query) error {
+	at, err := cursor{list: "flows", order: "recorded"}.page(queryOf(c))
+	if err != nil {
+		return err
+	}
+	last := int64(-1)
+	if at.after != "" {
+		if last, err = strconv.ParseInt(at.after, 10, 64); err != nil || last < 0 || strconv.FormatInt(last, 10) != at.after {
+			return errPageToken()
+		}
+	}
+	find.Recorded, find.Limit = &last, at.size
+	page, err := s.cfg.Flows.FindFlows(c.Request.Context(), find)
+	if err != nil {
+		return err
+	}
+	out := adminapi.FlowList{Flows: []adminapi.FlowRecord{}, NextPageToken: at.token(strconv.FormatInt(page.Last, 10))}
+	for _, r := range page.Records {
+		out.Flows = append(out.Flows, renderFlow(r))
+	}
+	return list(c, out)
+}
+
+func (s *Server) getFlow(c *gin.Context) error {
+	id := c.Param("id")
+	seq, err := strconv.ParseInt(id, 10, 64)
+	if err != nil || seq < 1 {
+		return noFlow(id)
+	}
+	before := seq - 1
+	page, err := s.cfg.Flows.FindFlows(c.Request.Context(), flows.Query{Recorded: &before, Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(page.Records) == 0 || page.Records[0].Seq != seq {
+		return noFlow(id)
+	}
+	c.JSON(http.StatusOK, renderFlow(page.Records[0]))
+	return nil
+}
+
+func noFlow(id string) error {
+	return problem(adminapi.TypeNotFound, "no flow record has the id "+strconv.Quote(clip(id))+": records are kept as flows.retention says, and flows that are open have none")
 }
 
 func renderFlow(r flows.Record) adminapi.FlowRecord {

@@ -98,7 +98,7 @@ func TestFlowsAreRefused(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, get(t, e, "/api/admin/flows/export?code=refusd").Code)
 	require.Equal(t, http.StatusOK, get(t, e, "/api/admin/flows?code=re*&decision=address_*").Code)
 	require.Equal(t, http.StatusBadRequest, get(t, e, "/api/admin/audit?page_token="+url.QueryEscape(audit)).Code, "of another list")
-	for _, path := range []string{"/flows", "/flows/export", "/flows/totals"} {
+	for _, path := range []string{"/flows", "/flows/1", "/flows/export", "/flows/totals"} {
 		e.Auth.Be(person(auth.FleetRead))
 		require.Equal(t, http.StatusForbidden, get(t, e, "/api/admin"+path).Code, path)
 		e.Auth.Be(auth.Principal{})
@@ -106,6 +106,53 @@ func TestFlowsAreRefused(t *testing.T) {
 	e.Flows.Err = errors.New("disk")
 	require.Equal(t, http.StatusInternalServerError, get(t, e, "/api/admin/flows").Code)
 	require.Equal(t, http.StatusInternalServerError, get(t, e, "/api/admin/flows/export").Code)
+}
+
+// TestFlowsAreFollowedByTheirTokens: from now on, in the order in which they were recorded, none twice.
+func TestFlowsAreFollowedByTheirTokens(t *testing.T) {
+	t.Parallel()
+	e := apitest.New(t)
+	follow := func(query string) (ids []string, token string) {
+		page := decode[adminapi.FlowList](t, get(t, e, "/api/admin/flows?follow=true"+query))
+		require.NotEmpty(t, page.NextPageToken)
+		for _, r := range page.Flows {
+			ids = append(ids, r.ID)
+		}
+		return ids, "&page_token=" + url.QueryEscape(page.NextPageToken)
+	}
+	_, empty := follow("")
+	fillFlows(e, 3)
+	none, token := follow("")
+	require.Empty(t, none)
+	ids, next := follow("&page_size=2" + empty)
+	require.Equal(t, []string{"1", "2"}, ids)
+	ids, next = follow("&page_size=2" + next)
+	require.Equal(t, []string{"3"}, ids)
+	require.Equal(t, token, next)
+	late := e.Flows.Records[0]
+	late.Seq, late.Tunneler, late.Ended = 4, "t-9", late.Ended.Add(-time.Hour)
+	e.Flows.Add(late)
+	ids, next = follow("&tunneler=t-1" + token)
+	require.Empty(t, ids)
+	require.NotEqual(t, token, next, "what is not asked for is not looked at again")
+	ids, _ = follow("&tunneler=t-9" + token)
+	require.Equal(t, []string{"4"}, ids, "though it ended long before the others")
+
+	list := decode[adminapi.FlowList](t, get(t, e, "/api/admin/flows?page_size=1")).NextPageToken
+	for query, field := range map[string]string{
+		"follow=false": "follow", "follow=true&page_token=" + url.QueryEscape(list): "page_token", strings.TrimPrefix(token, "&"): "page_token", "follow=true&code=refusd": "code",
+	} {
+		w := get(t, e, "/api/admin/flows?"+query)
+		require.Equal(t, http.StatusBadRequest, w.Code, query)
+		require.Equal(t, field, decode[adminapi.Problem](t, w).Field, query)
+	}
+	require.Equal(t, "2", decode[adminapi.FlowRecord](t, get(t, e, "/api/admin/flows/2")).ID)
+	for _, id := range []string{"0", "-1", "5", "x", "99999999999999999999", "02x"} {
+		require.Equal(t, http.StatusNotFound, get(t, e, "/api/admin/flows/"+id).Code, id)
+	}
+	e.Flows.Err = errors.New("disk")
+	require.Equal(t, http.StatusInternalServerError, get(t, e, "/api/admin/flows?follow=true").Code)
+	require.Equal(t, http.StatusInternalServerError, get(t, e, "/api/admin/flows/2").Code)
 }
 
 func TestShowsTotalsOfFlows(t *testing.T) {
@@ -136,7 +183,61 @@ func TestCLIFlows(t *testing.T) {
 	totals := lines("flows", "totals")
 	require.Contains(t, totals[1], "12")
 	require.Equal(t, "3 open", totals[3])
+	require.Contains(t, lines("flows", "get", "1", "-o", "wide")[1], "no_resource")
+	require.Contains(t, lines("flows", "get", "1", "-o", "json"), `  "decision": "no_resource",`)
+	require.Equal(t, []string{"3", "2"}, lines("flows", "get", "3", "2", "-o", "name"))
+	none := runCLI("flows", "get", "1", "9", "--data-dir", dir)
+	require.Equal(t, 3, none.code)
+	require.Contains(t, none.errOut, `no flow record has the id "9"`)
 	require.Equal(t, 2, runCLI("flows", "list", "--data-dir", dir, "--limit", "0").code)
+	require.Equal(t, 2, runCLI("flows", "list", "--data-dir", dir, "--follow", "--until", "1h").code, "nothing would come")
 	require.Equal(t, 2, runCLI("flows", "list", "--data-dir", dir, "--since", "yesterday").code)
 	require.Equal(t, 1, runCLI("flows", "export", "--data-dir", filepath.Join(dir, "none")).code)
+}
+
+// TestCLIFlowsSayThatThereIsNoSuchThing: an empty list may be a mistyped id.
+func TestCLIFlowsSayThatThereIsNoSuchThing(t *testing.T) {
+	t.Parallel()
+	e, dir := startForCLI(t)
+	fillFlows(e, 4)
+	e.Fleet.AddTunneler("laptop-01", nil)
+	note := func(args ...string) string {
+		r := runCLI(append([]string{"flows", "list", "--data-dir", dir}, args...)...)
+		require.Equal(t, 0, r.code, r.errOut)
+		return r.errOut
+	}
+	require.Equal(t, "note: no tunneler \"latpop-01\" is or was enrolled: did you mean laptop-01?\n", note("--tunneler", "latpop-01"))
+	require.Equal(t, "note: no connector \"gw\" is or was enrolled\nnote: no network \"x\" is there\nnote: no resource \"y\" is there\n",
+		note("--connector", "gw", "--network", "x", "--resource", "y"))
+	for _, args := range [][]string{{"--tunneler", "laptop-01"}, {"--tunneler", "none*"}, {"--tunneler", "t-0"}, {"--target", "none:1"}, {}} {
+		require.Empty(t, note(args...), args)
+	}
+}
+
+func TestCLIFlowsAreFollowed(t *testing.T) {
+	t.Parallel()
+	e, dir := startForCLI(t)
+	fillFlows(e, 4)
+	another := e.Flows.Records[3]
+	w := running(t, "flows", "list", "--data-dir", dir, "--follow", "--limit", "2")
+	require.Regexp(t, `^ENDED +TUNNELER +TARGET `, w.next())
+	require.Contains(t, w.next(), " t-0 ", "the older one first")
+	require.Contains(t, w.next(), " t-1 ")
+	another.Seq, another.Tunneler, another.Ended = 5, "t-5", another.Ended.Add(-time.Hour)
+	e.Flows.Add(another)
+	require.Contains(t, w.next(), " t-5 ", "as it is recorded, once and without another header")
+	require.NoError(t, w.stop(), "an interrupt is how it ends")
+
+	names := running(t, "flows", "list", "--data-dir", dir, "-f", "--tunneler", "t-6", "-o", "name")
+	another.Seq, another.Tunneler = 6, "t-6"
+	e.Flows.Add(another)
+	require.Equal(t, "6", names.next())
+	another.Seq = 7
+	e.Flows.Add(another)
+	require.Equal(t, "7", names.next())
+	require.NoError(t, names.stop())
+	lines := running(t, "flows", "list", "--data-dir", dir, "-f", "--limit", "1", "-o", "json")
+	require.Contains(t, lines.next(), `{"id":"7",`, "one object a line")
+	require.NoError(t, lines.stop())
+	require.Equal(t, 2, runCLI("flows", "list", "--data-dir", dir, "-f", "--code", "refusd").code)
 }

@@ -126,13 +126,11 @@ func editProblem(err error) *problemError {
 	if p := brokenProblem(err); p != nil {
 		return p
 	}
-	for _, known := range []error{policy.ErrResourceExists, policy.ErrGrantExists, policy.ErrTestExists} {
-		if errors.Is(err, known) {
-			return problem(adminapi.TypeExists, known.Error())
-		}
+	if taken, ok := errors.AsType[fleet.ExistsError](err); ok {
+		return problem(adminapi.TypeExists, taken.Error())
 	}
 	for typ, known := range map[string]error{
-		adminapi.TypeSelection: fleet.ErrSelection, adminapi.TypeStale: fleet.ErrStale, adminapi.TypeRevoked: fleet.ErrGone, adminapi.TypeExists: fleet.ErrNetworkExists, adminapi.TypeInUse: fleet.ErrDefaultNetwork,
+		adminapi.TypeSelection: fleet.ErrSelection, adminapi.TypeStale: fleet.ErrStale, adminapi.TypeRevoked: fleet.ErrGone, adminapi.TypeInUse: fleet.ErrDefaultNetwork,
 	} {
 		if errors.Is(err, known) {
 			return problem(typ, known.Error())

@@ -94,7 +94,7 @@ type Fleet interface {
 	Networks(ctx context.Context) ([]fleet.Network, error)
 	// Network errors: fleet.ErrNotFound.
 	Network(ctx context.Context, id string) (fleet.Network, error)
-	// CreateNetwork errors: *fleet.FieldError, fleet.ErrNetworkExists, fleet.ErrTooMany.
+	// CreateNetwork errors: *fleet.FieldError, fleet.ExistsError, fleet.ErrTooMany.
 	CreateNetwork(ctx context.Context, text fleet.NetworkText, by fleet.By) (fleet.Network, error)
 	// EditNetwork errors: *fleet.FieldError, fleet.ErrNotFound, fleet.ErrStale.
 	EditNetwork(ctx context.Context, id string, e fleet.NetworkEdit, by fleet.By) (fleet.Network, error)
@@ -118,7 +118,7 @@ type Rules interface {
 	Resource(ctx context.Context, id string) (policy.Resource, error)
 	// Resources errors: fleet.ErrPlace.
 	Resources(ctx context.Context, q policy.ResourceQuery) (fleet.Page[policy.Resource], error)
-	// CreateResource errors: policy.ErrResourceExists, policy.ErrTooManyResources.
+	// CreateResource errors: fleet.ExistsError, policy.ErrTooManyResources.
 	CreateResource(ctx context.Context, text access.ResourceText, by fleet.By) (policy.Resource, error)
 	EditResource(ctx context.Context, id string, e policy.ResourceEdit, by fleet.By) (policy.Resource, error)
 	// DeleteResource errors: *policy.GrantedError.
@@ -126,7 +126,7 @@ type Rules interface {
 	Grant(ctx context.Context, id string) (policy.Grant, error)
 	// Grants errors: fleet.ErrPlace.
 	Grants(ctx context.Context, q policy.GrantQuery) (fleet.Page[policy.Grant], error)
-	// CreateGrant errors: policy.ErrGrantExists, policy.ErrTooManyGrants.
+	// CreateGrant errors: fleet.ExistsError, policy.ErrTooManyGrants.
 	CreateGrant(ctx context.Context, text access.GrantText, by fleet.By) (policy.Grant, error)
 	EditGrant(ctx context.Context, id string, e policy.GrantEdit, by fleet.By) (policy.Grant, error)
 	DeleteGrant(ctx context.Context, id string, by fleet.By) error
@@ -134,7 +134,7 @@ type Rules interface {
 	Test(ctx context.Context, id string) (policy.TestResult, error)
 	// Tests errors: fleet.ErrPlace.
 	Tests(ctx context.Context, q policy.TestQuery) (fleet.Page[policy.TestResult], error)
-	// CreateTest errors: policy.ErrTestExists, policy.ErrTooManyTests.
+	// CreateTest errors: fleet.ExistsError, policy.ErrTooManyTests.
 	CreateTest(ctx context.Context, text policy.TestText, by fleet.By) (policy.TestResult, error)
 	EditTest(ctx context.Context, id string, e policy.TestEdit, by fleet.By) (policy.TestResult, error)
 	DeleteTest(ctx context.Context, id string, by fleet.By) error

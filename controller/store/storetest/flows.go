@@ -125,6 +125,35 @@ func flowRecords(t *testing.T, open func(string) Store) {
 		require.EqualValues(t, 3, appendFlows(t, s, at, b)[0].Position)
 	})
 	t.Run("are found by each field, by time and in pages", func(t *testing.T) { flowQueries(t, another(t), at) })
+	t.Run("are found in the order in which they were recorded", func(t *testing.T) {
+		s := another(t)
+		recorded := func(after int64, limit int, tunneler string) (seqs []int64, last int64) {
+			page, err := s.FindFlows(t.Context(), flows.Query{Recorded: &after, Limit: limit, Tunneler: tunneler})
+			require.NoError(t, err)
+			for _, r := range page.Records {
+				seqs = append(seqs, r.Seq)
+			}
+			return seqs, page.Last
+		}
+		none, last := recorded(-1, 10, "")
+		require.Empty(t, none)
+		require.Zero(t, last)
+		// The connector sends the second when the first has long ended.
+		appendFlows(t, s, at, batchOf("c-1", "run", 1, flowAt(at.Add(time.Hour), "t-1"), flowAt(at, "t-2"), flowAt(at.Add(time.Minute), "t-1")))
+		seqs, last := recorded(0, 2, "")
+		require.Equal(t, []int64{1, 2}, seqs)
+		seqs, last = recorded(last, 2, "")
+		require.Equal(t, []int64{3}, seqs)
+		require.EqualValues(t, 3, last)
+		seqs, last = recorded(0, 10, "t-2")
+		require.Equal(t, []int64{2}, seqs)
+		require.EqualValues(t, 3, last, "what is not chosen is not looked at again")
+		seqs, last = recorded(last, 10, "")
+		require.Empty(t, seqs)
+		require.EqualValues(t, 3, last)
+		_, last = recorded(-1, 10, "")
+		require.EqualValues(t, 3, last)
+	})
 	t.Run("are removed by age and by number", func(t *testing.T) { flowPruning(t, another(t), at) })
 	t.Run("are counted by whom they are of", func(t *testing.T) { flowShares(t, another(t), at) })
 	t.Run("are summed by minute", func(t *testing.T) {

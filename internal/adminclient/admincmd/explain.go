@@ -28,12 +28,13 @@ func (c *connection) explain(cmd *cobra.Command, err error) error {
 		return c.explainRefusal(cmd, refused)
 	}
 	var dns *net.DNSError
+	_, dialing := errors.AsType[*net.OpError](err) // and not a file of the command line
 	switch {
 	case err == nil || errors.Is(err, context.Canceled):
 		return err
-	case c.local() && (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)):
+	case c.local() && dialing && (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)):
 		return fmt.Errorf("no controller listens at %s: is `grpccontroller serve` running?", c.at())
-	case c.local() && errors.Is(err, fs.ErrPermission):
+	case c.local() && dialing && errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("only root and the controller's own user may use %s: use sudo, or --api-url and --api-key-file", c.at())
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("nothing listens at %s: is `grpccontroller serve` running? (set --api-url or --data-dir if it is elsewhere)", c.at())

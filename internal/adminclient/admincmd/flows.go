@@ -2,9 +2,12 @@ package admincmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,10 +20,13 @@ import (
 
 func flowsCommand() *cobra.Command {
 	cmd := group("flows", "Show who reached what, and who was refused", func(c *connection) []*cobra.Command {
-		return []*cobra.Command{flowsList(c), flowsExport(c), flowsTotals(c)}
+		return []*cobra.Command{flowsList(c), flowsGet(c), flowsExport(c), flowsTotals(c)}
 	})
 	cmd.Example = `  # What a tunneler reached today, and what it was refused
   grpccontroller flows list --tunneler laptop-01 --since 24h
+
+  # Those to come, as they end
+  grpccontroller flows list --tunneler laptop-01 --follow
 
   # Why a refused one was refused
   grpccontroller flows list --code refused -o wide
@@ -34,29 +40,135 @@ func flowsList(c *connection) *cobra.Command {
 	var out cli.Output
 	var f adminclient.FlowFilter
 	var limit int
+	var follow bool
 	cmd := &cobra.Command{
 		Use: "list", Short: "List flows that are over, the one that ended last first",
 		Long: `List flows that are over, the one that ended last first. A flow appears within seconds of its
-end. Many refused opens of one tunneler are one record, which counts them.`,
+end. Many refused opens of one tunneler are one record, which counts them.
+
+With --follow the newest come last, and the command continues and prints each further one as it
+is recorded, until it is interrupted.`,
 		Example: `  grpccontroller flows list --tunneler tunneler-laptop-01 --since 24h
   grpccontroller flows list --code refused -o wide
+  grpccontroller flows list --code refused --follow
   grpccontroller flows list --resource db --limit 1000 -o json`,
 		PreRunE: func(*cobra.Command, []string) error { return checkLimit(limit) },
 		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, _ []string) error {
+			if follow {
+				return followFlows(ctx, api, cmd, f, limit, out)
+			}
 			all, err := api.Flows(ctx, f, limit)
 			if err != nil {
 				return err
 			}
-			return out.Write(cmd.OutOrStdout(), all, func(w io.Writer) error {
-				if out.String() == cli.OutputName {
-					return flowNames(w, all)
-				}
-				return flowTable(all, out.String() == cli.OutputWide).Write(w)
-			})
+			if err := out.Write(cmd.OutOrStdout(), all, func(w io.Writer) error { return writeFlows(w, all, out) }); err != nil || len(all) > 0 {
+				return err
+			}
+			return noteUnknownOf(ctx, api, cmd, f)
 		}),
 	}
 	registerFlowFilter(cmd, c, &f)
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "continue, and print each flow that is recorded")
+	cmd.MarkFlagsMutuallyExclusive("follow", "until")
 	cmd.Flags().IntVar(&limit, "limit", 50, "at most this `number` of records")
+	out.RegisterThings(cmd.Flags())
+	return cmd
+}
+
+// writeFlows prints for people, and the ids for scripts.
+func writeFlows(w io.Writer, all []adminapi.FlowRecord, out cli.Output) error {
+	if out.String() == cli.OutputName {
+		return flowNames(w, all)
+	}
+	return flowRecords().layout(all, out, time.Now()).Write(w)
+}
+
+// noteUnknownOf says of an empty list which of the things that it was asked for are not there. What
+// is gone may have records still.
+func noteUnknownOf(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, f adminclient.FlowFilter) error {
+	exact := func(id string) bool { return id != "" && !strings.HasSuffix(id, "*") }
+	var errs []error
+	if exact(f.Tunneler) {
+		errs = append(errs, noteUnknown(ctx, api, cmd, tunnelers(), f.Tunneler, "is or was enrolled"))
+	}
+	if exact(f.Connector) {
+		errs = append(errs, noteUnknown(ctx, api, cmd, connectors(), f.Connector, "is or was enrolled"))
+	}
+	if exact(f.Network) {
+		errs = append(errs, noteUnknown(ctx, api, cmd, networks(), f.Network, "is there"))
+	}
+	if exact(f.Resource) {
+		errs = append(errs, noteUnknown(ctx, api, cmd, resources(), f.Resource, "is there"))
+	}
+	return errors.Join(errs...)
+}
+
+// followFlows prints the newest records and then each one that is recorded, until ctx ends. Once
+// it has begun the controller may be away: it continues where it was.
+func followFlows(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, f adminclient.FlowFilter, limit int, out cli.Output) error {
+	_, next, err := api.RecordedFlows(ctx, f, "") // before the list, so that nothing is missed between the two
+	if err != nil {
+		return err
+	}
+	all, err := api.Flows(ctx, f, limit)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(all)
+	shown := map[string]bool{}
+	for _, r := range all {
+		shown[r.ID] = true
+	}
+	p := printer[adminapi.FlowRecord]{resource: flowRecords(), w: cmd.OutOrStdout(), s: selection{out: out}}
+	for header, answered := true, time.Now(); ; header = false {
+		if out.String() == cli.OutputName {
+			err = flowNames(p.w, all)
+		} else if header || len(all) > 0 {
+			err = p.lines(all, header)
+		}
+		if err != nil {
+			return err
+		}
+		before := next
+		if all, next, err = api.RecordedFlows(ctx, f, before); err == nil {
+			answered = time.Now()
+			all = slices.DeleteFunc(all, func(r adminapi.FlowRecord) bool { return shown[r.ID] })
+			if next != before { // there may be more
+				continue
+			}
+		} else if all, next = nil, before; ctx.Err() == nil && (refused(err) || time.Since(answered) > silenceLimit) {
+			return err
+		}
+		select {
+		case <-time.After(followEvery):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func flowsGet(c *connection) *cobra.Command {
+	var out cli.Output
+	cmd := &cobra.Command{
+		Use: "get ID...", Short: "Show some by their id",
+		Example: "  grpccontroller flows list --code refused -o name\n  grpccontroller flows get 4711 -o yaml",
+		Args:    cli.Arguments("ID", "[ID]..."),
+		RunE: c.run(func(ctx context.Context, api *adminclient.Client, cmd *cobra.Command, args []string) error {
+			var all []adminapi.FlowRecord
+			for _, id := range args {
+				r, err := api.Flow(ctx, id)
+				if err != nil {
+					return explainUnknown(err, "flow record", "flows list -o wide", id)
+				}
+				all = append(all, r)
+			}
+			var value any = all
+			if len(all) == 1 {
+				value = all[0]
+			}
+			return out.Write(cmd.OutOrStdout(), value, func(w io.Writer) error { return writeFlows(w, all, out) })
+		}),
+	}
 	out.RegisterThings(cmd.Flags())
 	return cmd
 }
@@ -132,20 +244,26 @@ func flowNames(w io.Writer, all []adminapi.FlowRecord) error {
 	return nil
 }
 
-func flowTable(all []adminapi.FlowRecord, wide bool) cli.Table {
-	t := cli.Table{Header: []string{"ENDED", "TUNNELER", "TARGET", "RESOURCE", "CODE", "LASTED", "UP", "DOWN"}}
-	if wide {
-		t.Header = append(t.Header, "ID", "CONNECTOR", "NETWORK", "ADDRESS", "DECISION", "GRANT", "OPENED")
+// flowRecords lays records out. They are listed and followed by commands of their own.
+func flowRecords() resource[adminapi.FlowRecord] {
+	return resource[adminapi.FlowRecord]{
+		singular: "flow", plural: "flows", silent: true,
+		one: (*adminclient.Client).Flow, id: func(r adminapi.FlowRecord) string { return r.ID },
+		table: flowTable,
+		wide:  []string{"ID", "CONNECTOR", "NETWORK", "ADDRESS", "DECISION", "GRANT", "OPENED"},
+		cells: func(r adminapi.FlowRecord) []string {
+			return []string{r.ID, r.ConnectorID, r.NetworkID, orDefault(r.Address, "-"), r.Decision, orDefault(r.GrantID, "-"), absolute(r.OpenedAt)}
+		},
 	}
+}
+
+func flowTable(all []adminapi.FlowRecord, _ time.Time) cli.Table {
+	t := cli.Table{Header: []string{"ENDED", "TUNNELER", "TARGET", "RESOURCE", "CODE", "LASTED", "UP", "DOWN"}}
 	for _, r := range all {
-		row := []string{
+		t.Rows = append(t.Rows, []string{
 			absolute(r.EndedAt), r.TunnelerID, r.Target, orDefault(r.ResourceID, "-"), times(r.Code, r.Count),
 			r.EndedAt.Sub(r.OpenedAt).Round(time.Millisecond).String(), strconv.FormatUint(r.BytesUp, 10), strconv.FormatUint(r.BytesDown, 10),
-		}
-		if wide {
-			row = append(row, r.ID, r.ConnectorID, r.NetworkID, orDefault(r.Address, "-"), r.Decision, orDefault(r.GrantID, "-"), absolute(r.OpenedAt))
-		}
-		t.Rows = append(t.Rows, row)
+		})
 	}
 	return t
 }

@@ -93,14 +93,29 @@ func parseUntil(text string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil && d > 0 {
 		return now.Add(d), nil
 	}
+	if day, err := time.Parse(time.DateOnly, text); err == nil && now.Before(day.Add(36*time.Hour)) { // it has not ended everywhere
+		return day, errors.New(quote(text) + " has no time of day: " + endForms)
+	} else if err == nil {
+		return day, errEnded(text)
+	}
+	if d, err := time.ParseDuration(text); err == nil && d < 0 {
+		return now, errEnded(text)
+	}
 	at, err := time.Parse(time.RFC3339, text)
 	switch {
 	case err != nil:
-		return at, errors.New(quote(text) + " is no end: write 2026-12-31T18:00:00Z or 8h")
+		return at, errors.New(quote(text) + " is no end: " + endForms)
 	case at.Before(now):
-		return at, errors.New(quote(text) + " has passed: a grant that has ended allows nothing")
+		return at, errEnded(text)
 	}
 	return at, nil
+}
+
+// endForms are what parseUntil takes.
+const endForms = "write a time with its zone, such as 2026-12-31T18:00:00Z or 2026-12-31T18:00:00+01:00, or in how long, such as 8h"
+
+func errEnded(text string) error {
+	return errors.New(quote(text) + " has passed: a grant that has ended allows nothing")
 }
 
 func grantCreate(c *connection) *cobra.Command {
@@ -213,14 +228,19 @@ func noteUnknownTunneler(ctx context.Context, api *adminclient.Client, cmd *cobr
 	if !ok {
 		return nil
 	}
-	if _, err := api.Tunneler(ctx, id); !isNotFound(err) {
+	return noteUnknown(ctx, api, cmd, tunnelers(), id, "is enrolled yet")
+}
+
+// noteUnknown says that nothing has an id, and which are near: "no tunneler "x" is enrolled yet".
+func noteUnknown[T any](ctx context.Context, api *adminclient.Client, cmd *cobra.Command, r resource[T], id, is string) error {
+	if _, err := r.one(api, ctx, id); !isNotFound(err) {
 		return nil // it is there, or that cannot be known: what was asked for is done
 	}
-	text := "note: no tunneler " + quote(id) + " is enrolled yet"
-	if all, err := api.Tunnelers(ctx, adminclient.ListOptions{}); err == nil {
+	text := "note: no " + r.singular + " " + quote(id) + " " + is
+	if all, err := r.list(api, ctx, adminclient.ListOptions{}); err == nil {
 		ids := make([]string, 0, len(all))
-		for _, t := range all {
-			ids = append(ids, t.ID)
+		for _, it := range all {
+			ids = append(ids, r.id(it))
 		}
 		if near := identity.Near(id, ids); len(near) > 0 {
 			text += ": did you mean " + strings.Join(near, " or ") + "?"

@@ -87,7 +87,7 @@ func (f *Fleet) CreateNetwork(ctx context.Context, text fleet.NetworkText, by fl
 	}
 	n.CreatedAt = f.now()
 	if _, err := f.Network(ctx, n.ID); err == nil {
-		return n, fleet.ErrNetworkExists
+		return n, fleet.ExistsError{Kind: "network", ID: n.ID}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -545,7 +545,7 @@ export interface paths {
         };
         /**
          * List flows that are over, the one that ended last first
-         * @description Recorded within seconds, and kept as flows.retention says. A time and an exact tunneler, resource or target are found by index; everything else is compared with 10,000 records a page. So a page may be short or empty though there are more: continue while next_page_token is not empty.
+         * @description Recorded within seconds, and kept as flows.retention says. A time and an exact tunneler, resource or target are found by index; everything else is compared with 10,000 records a page. So a page may be short or empty though there are more: continue while next_page_token is not empty. With follow=true next_page_token is never empty: without page_token the page is empty and its token stands for now; with it the page has what was recorded since, in that order.
          *
          *     Needs the permission `audit:read`.
          */
@@ -594,6 +594,26 @@ export interface paths {
          *     Needs the permission `audit:read`.
          */
         get: operations["getFlowTotals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/flows/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show one flow that is over
+         * @description Needs the permission `audit:read`.
+         */
+        get: operations["getFlow"];
         put?: never;
         post?: never;
         delete?: never;
@@ -7129,6 +7149,11 @@ export interface operations {
                  * @example 2030-01-02T15:04:05Z
                  */
                 until?: string;
+                /**
+                 * @description only records that are recorded from now on, in that order: ask again with each next_page_token
+                 * @example true
+                 */
+                follow?: "true";
             };
             header?: {
                 /**
@@ -7341,6 +7366,63 @@ export interface operations {
             400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            421: components["responses"]["WrongHost"];
+            429: components["responses"]["TooManyFailuresOrTooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Timeout"];
+        };
+    };
+    getFlow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description id of the record, as in the list
+                 * @example connector-local-01
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "address": "10.8.0.5:5432",
+                     *       "bytes_down": 1,
+                     *       "bytes_up": 1,
+                     *       "code": "ok",
+                     *       "connected": false,
+                     *       "connector_id": "c-01",
+                     *       "count": 1,
+                     *       "decision": "granted",
+                     *       "ended_at": "2030-01-02T15:04:05Z",
+                     *       "grant_id": "g-1",
+                     *       "id": "4711",
+                     *       "network_id": "default",
+                     *       "opened_at": "2030-01-02T15:04:05Z",
+                     *       "recorded_at": "2030-01-02T15:04:05Z",
+                     *       "resource_id": "db",
+                     *       "resource_name": "Orders",
+                     *       "target": "db.corp:5432",
+                     *       "tunneler_id": "tunneler-laptop-01"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FlowRecord"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             421: components["responses"]["WrongHost"];
             429: components["responses"]["TooManyFailuresOrTooManyRequests"];
             500: components["responses"]["Internal"];
